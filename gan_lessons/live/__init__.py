@@ -1,0 +1,34 @@
+"""The live player and its panels: what a notebook shows while a game is played."""
+
+from gan_lessons.live.display import has_front_end
+from gan_lessons.live.panels import (
+    Coverage,
+    Densities,
+    GradientNorms,
+    ImageGrid,
+    LatentGrid,
+    LatentWalk,
+    Losses,
+    OverTime,
+    Panel,
+    Quality,
+    Samples,
+)
+from gan_lessons.live.player import Player, playground
+
+__all__ = [
+    "Coverage",
+    "Densities",
+    "GradientNorms",
+    "ImageGrid",
+    "LatentGrid",
+    "LatentWalk",
+    "Losses",
+    "OverTime",
+    "Panel",
+    "Player",
+    "Quality",
+    "Samples",
+    "has_front_end",
+    "playground",
+]

@@ -1,0 +1,249 @@
+"""The widgets of a player. Callbacks only call the player's asking methods, which return at once."""
+
+from __future__ import annotations
+
+import html
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from gan_lessons import objectives
+from gan_lessons.training import Knobs
+
+if TYPE_CHECKING:
+    from gan_lessons.live.player import Player
+
+SPEEDS: dict[str, float | None] = {
+    "1 step/s": 1.0,
+    "5 steps/s": 5.0,
+    "30 steps/s": 30.0,
+    "200 steps/s": 200.0,
+    "1,000 steps/s": 1000.0,
+    "full speed": None,
+}
+PLAY, PAUSE = "▶ Play", "⏸ Pause"
+
+WEIGHTS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+LABELS = {
+    "objective": "objective",
+    "lr_d": "D's rate",
+    "lr_g": "G's rate",
+    "beta1": "β₁",
+    "beta2": "β₂",
+    "d_steps": "D steps",
+    "g_steps": "G steps",
+    "r1": "R1",
+    "r2": "R2",
+    "zero_gp": "zero-GP",
+    "wgan_gp": "WGAN-GP",
+    "clip": "clip",
+    "noise": "noise",
+    "label_smoothing": "smoothing",
+    "ema": "averaging",
+}
+HELP = {
+    "objective": "What the two players are paid",
+    "lr_d": "Learning rate of the discriminator",
+    "lr_g": "Learning rate of the generator",
+    "d_steps": "Updates of D in each step",
+    "g_steps": "Updates of G in each step",
+    "r1": "Weight of the penalty on D's gradient at real points",
+    "r2": "Weight of the penalty on D's gradient at generated points",
+    "zero_gp": "Weight of the zero-centred penalty between real and fake",
+    "wgan_gp": "Weight of the WGAN gradient penalty",
+    "clip": "Bound on D's weights (0: none)",
+    "noise": "Standard deviation of the noise added to D's inputs",
+    "label_smoothing": "One-sided label smoothing: the real label is 1 minus this",
+    "beta1": "Adam's momentum",
+    "beta2": "Decay of Adam's second moment",
+    "ema": "Decay of the moving average of G's weights",
+}
+STYLE = {"description_width": "66px"}
+
+
+def _choices(values: Sequence[float], now: float) -> list[tuple[str, float]]:
+    return [(f"{value:g}", value) for value in sorted({*values, now})]
+
+
+def slider(name: str, now: Any) -> Any:
+    """The widget that moves knob `name`, standing at `now`."""
+    common: dict[str, Any] = {
+        "description": LABELS[name],
+        "tooltip": HELP[name],
+        "style": STYLE,
+        "layout": widgets.Layout(width="228px"),
+    }
+    if name == "objective":
+        options = [(entry.replace("_", " "), entry) for entry in objectives.NAMES]
+        return widgets.Dropdown(options=options, value=now, **common)
+    if name in ("lr_d", "lr_g"):
+        return widgets.FloatLogSlider(
+            value=now, base=10, min=-5, max=0, step=0.05, readout_format=".1e", **common
+        )
+    if name in ("d_steps", "g_steps"):
+        return widgets.IntSlider(value=now, min=0, max=10, **common)
+    if name in ("beta1", "beta2", "label_smoothing", "ema"):
+        top = {"label_smoothing": 0.5, "beta1": 0.95}.get(name, 0.999)
+        step = 0.001 if name in ("beta2", "ema") else 0.05
+        return widgets.FloatSlider(
+            value=now, min=0, max=top, step=step, readout_format=".3g", **common
+        )
+    return widgets.SelectionSlider(options=_choices(WEIGHTS, now), value=now, **common)
+
+
+class Controls:
+    """Everything that is on the page for one player.
+
+    The worker alone writes `image`, `status`, `message`, the play button's label and, while it
+    trains, the history slider; a person's moves arrive in other threads and only ask.
+    """
+
+    def __init__(self, player: Player, names: Sequence[str]) -> None:
+        self.player = player
+        self.image = widgets.Image(format="png", layout=widgets.Layout(width="100%"))
+        self.status = widgets.HTML()
+        self.message = widgets.HTML()
+        self.knobs = {name: slider(name, getattr(player.run.knobs, name)) for name in LABELS}
+        for name, widget in self.knobs.items():
+            widget.observe(self._moved(name), "value")
+        self._handshake()
+        self.box = widgets.VBox(
+            [self._buttons(), *self._sliders(names), self._history(), self._lines(), self.image],
+            layout=widgets.Layout(max_width=_width(player.size)),
+        )
+        self.box.add_class("gan-player")
+
+    def _handshake(self) -> None:
+        """A counter that the front end copies back, so that we know what it has got."""
+        self.sent, self.got = widgets.IntText(), widgets.IntText()
+        self.link = widgets.jsdlink((self.sent, "value"), (self.got, "value"))
+        self.got.observe(lambda change: self.player.seen_by_front_end(change.new), "value")
+
+    def _buttons(self) -> Any:
+        def button(label: str, tip: str, act: Callable[[], None], width: str = "76px") -> Any:
+            made = widgets.Button(
+                description=label, tooltip=tip, layout=widgets.Layout(width=width)
+            )
+            made.on_click(lambda _: act())
+            return made
+
+        player = self.player
+        self.play = button(PLAY, "Train, or stop training", self._toggle, "92px")
+        self.play.button_style = "primary"
+        steps = [
+            button("step D", "One step of the discriminator alone", lambda: player.step("d")),
+            button("step G", "One step of the generator alone", lambda: player.step("g")),
+            button("step both", "One step of both players", lambda: player.step("both"), "84px"),
+        ]
+        self.seed = widgets.BoundedIntText(
+            value=player.run.seed,
+            min=0,
+            max=2**31 - 1,
+            description="seed",
+            tooltip="Decides weights and all randomness",
+            style={"description_width": "32px"},
+            layout=widgets.Layout(width="110px"),
+        )
+        reset = button("⟲ reset", "Start over from the seed", lambda: player.reset(self.seed.value))
+        self.speed = widgets.SelectionSlider(
+            options=list(SPEEDS),
+            value="full speed",
+            description="speed",
+            tooltip="Slow motion to full speed",
+            style={"description_width": "40px"},
+            layout=widgets.Layout(width="240px"),
+        )
+        self.speed.observe(self._speed, "value")
+        return _row([self.play, *steps, reset, self.seed, self.speed])
+
+    def _sliders(self, names: Sequence[str]) -> list[Any]:
+        shown = [self.knobs[name] for name in names]
+        rest = [widget for name, widget in self.knobs.items() if name not in names]
+        more = widgets.Accordion([_row(rest)], titles=["more knobs"], selected_index=None)
+        return [_row(shown), more]
+
+    def _history(self) -> Any:
+        self.past = widgets.IntSlider(
+            min=0,
+            max=0,
+            description="history",
+            readout=False,
+            tooltip="Look back; Play goes on from the step shown",
+            style={"description_width": "66px"},
+            layout=widgets.Layout(flex="1 1 auto"),
+        )
+        self.past.observe(self._scrubbed, "value")
+        self.where = widgets.HTML(layout=widgets.Layout(width="190px"))
+        return widgets.HBox([self.past, self.where])
+
+    def _lines(self) -> Any:
+        return widgets.HBox([self.status, self.message], layout=widgets.Layout(min_height="30px"))
+
+    # What a person does.
+
+    def _toggle(self) -> None:
+        if self.player.playing:
+            self.player.pause()
+        else:
+            self.player.play()
+
+    def _moved(self, name: str) -> Callable[[Any], None]:
+        return lambda change: self.player.set(**{name: change.new})
+
+    def _speed(self, change: Any) -> None:
+        self.player.set_speed(SPEEDS[change.new])
+
+    def _scrubbed(self, change: Any) -> None:
+        if threading.current_thread() is not self.player.worker:
+            self.player.scrub(change.new)
+
+    # What the worker shows.
+
+    def show(self, picture: bytes, player: Player) -> None:
+        """Put one frame and the state of the run on the page."""
+        self.image.format = "png" if picture[:1] == b"\x89" else "jpeg"
+        self.image.value = picture
+        self.sent.value = player.frames_sent
+        label = PAUSE if player.playing else PLAY
+        if self.play.description != label:
+            self.play.description = label
+        self._show_history(player)
+        self.status.value = _status(player)
+
+    def _show_history(self, player: Player) -> None:
+        last = len(player.run.snapshots) - 1
+        if player.cursor is not None:
+            self.where.value = f"step {player.cursor:,} of {player.run.step:,}"
+            return
+        self.where.value = f"step {player.run.step:,}"
+        if self.past.max != last:
+            self.past.max = last
+        if self.past.value != last:
+            self.past.value = last
+
+    def close(self) -> None:
+        """Take everything off the page."""
+        self.box.close_all() if hasattr(self.box, "close_all") else self.box.close()
+
+
+def _row(children: Sequence[Any]) -> Any:
+    return widgets.HBox(children, layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
+
+
+def _width(size: str) -> str:
+    return "940px" if size == "notebook" else "1410px"
+
+
+def _status(player: Player) -> str:
+    state = "training" if player.playing else "paused"
+    knobs: Knobs = player.run.knobs
+    speed = f" at {player.rate:,.0f} steps/s" if player.playing else ""
+    rates = f"D's rate {knobs.lr_d:.2g}, G's rate {knobs.lr_g:.2g}"
+    data = (
+        f"data-state='{state}' data-step='{player.run.step}' data-lr-d='{knobs.lr_d:g}' "
+        f"data-frames='{player.frames_sent}' data-objective='{html.escape(str(knobs.objective))}'"
+    )
+    return f"<span class='gan-status' {data}>{state}{speed} · {rates}</span>"
+

@@ -1,0 +1,47 @@
+"""Where a cell's output goes: to a person at a front end, or to a file with nobody watching."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+FAST = os.environ.get("GAN_LESSONS_FAST", "") not in ("", "0")
+
+
+def fast(full: int, short: int) -> int:
+    """`full` in a lesson, `short` when GAN_LESSONS_FAST=1 (tests): the one place that reads it."""
+    return short if FAST else full
+
+
+def _kernel() -> Any:
+    try:
+        from IPython.core.getipython import get_ipython
+    except ImportError:
+        return None
+    return getattr(get_ipython(), "kernel", None)
+
+
+def has_front_end() -> bool:
+    """Whether widgets can be seen and moved by somebody.
+
+    A front end with a person behind it lets code ask for input; nbconvert, nbclient and
+    papermill do not. Voila is executed like them but shows live widgets.
+    GAN_LESSONS_DISPLAY=live or =still decides where this guess is wrong.
+    """
+    wanted = os.environ.get("GAN_LESSONS_DISPLAY", "")
+    if wanted in ("live", "still"):
+        return wanted == "live"
+    kernel = _kernel()
+    voila = os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
+    return kernel is not None and (voila or bool(getattr(kernel, "_allow_stdin", False)))
+
+
+def cell_id() -> str | None:
+    """The id of the cell being run, where the front end tells it."""
+    kernel = _kernel()
+    if kernel is None:
+        return None
+    try:
+        return kernel.get_parent().get("metadata", {}).get("cellId")
+    except (AttributeError, LookupError):
+        return None

@@ -1,0 +1,83 @@
+"""A matplotlib figure that is drawn many times a second: artists made once, data set, blitted."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from gan_lessons.plots import STYLE
+
+if TYPE_CHECKING:
+    from gan_lessons.live.panels import Panel, View
+    from gan_lessons.run import Run
+
+WIDTH, UNIT = 9.3, 3.1  # inches: a notebook column on a 1366-pixel screen; height of one row
+SIZES = {"notebook": 100, "projector": 150}  # dots per inch
+
+
+class Screen:
+    """The panels of a player in one figure.
+
+    Panels are laid out on a grid of columns: each panel names its share of the width, and
+    panels that stack (`Panel.half`) share a column in pairs.
+    """
+
+    def __init__(self, panels: Sequence[Panel], run: Run, size: str = "notebook") -> None:
+        self.panels, self.run = panels, run
+        with mpl.rc_context(STYLE):
+            self.figure = Figure(figsize=(WIDTH, UNIT + 0.35), dpi=SIZES[size])
+            self.canvas = FigureCanvasAgg(self.figure)
+            columns = _columns(panels)
+            grid = self.figure.add_gridspec(
+                1, len(columns), width_ratios=[c[0].width for c in columns]
+            )
+            for i, column in enumerate(columns):
+                cells = grid[i].subgridspec(len(column), 1, hspace=0.62)
+                for panel, cell in zip(column, cells, strict=True):
+                    panel.setup(self.figure.add_subplot(cell), run)
+            self.figure.subplots_adjust(left=0.035, right=0.99, bottom=0.12, top=0.9, wspace=0.2)
+        self.background: Any = None
+
+    def draw(self, seen: Sequence[Any], view: View) -> np.ndarray:
+        """Draw one frame from what each panel saw; pixels [height, width, 3]."""
+        stale = False
+        for panel, each in zip(self.panels, seen, strict=True):
+            stale |= bool(panel.update(each, view))
+        moving = [artist for panel in self.panels for artist in panel.artists]
+        if self.background is None or stale:
+            for artist in moving:
+                artist.set_animated(True)
+            with mpl.rc_context(STYLE):
+                self.canvas.draw()
+            self.background = self.canvas.copy_from_bbox(self.figure.bbox)
+        self.canvas.restore_region(self.background)
+        for artist in moving:
+            if artist.get_visible():
+                artist.axes.draw_artist(artist)
+        return np.asarray(self.canvas.buffer_rgba())[..., :3]
+
+    def frame(self, seen: Sequence[Any], view: View, crisp: bool = False) -> bytes:
+        """One frame, encoded: JPEG while it moves, PNG for a still picture."""
+        image, buffer = Image.fromarray(np.ascontiguousarray(self.draw(seen, view))), io.BytesIO()
+        if crisp:
+            image.save(buffer, "PNG", compress_level=1)
+        else:
+            image.save(buffer, "JPEG", quality=88, subsampling=0)
+        return buffer.getvalue()
+
+
+def _columns(panels: Sequence[Panel]) -> list[list[Panel]]:
+    columns: list[list[Panel]] = []
+    for panel in panels:
+        if panel.half and columns and columns[-1][0].half and len(columns[-1]) == 1:
+            columns[-1].append(panel)
+        else:
+            columns.append([panel])
+    return columns

@@ -1,0 +1,148 @@
+"""Set-ups that are known to work (or to fail in an instructive way), by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gan_lessons.distributions import (
+    Distribution,
+    GanLabDisjoint,
+    GanLabGaussians,
+    GanLabLine,
+    GanLabRing,
+    Grid,
+    Normal,
+    Ring,
+    TruncatedNormal,
+    Uniform,
+)
+from gan_lessons.errors import check_choice
+from gan_lessons.images import image_set
+from gan_lessons.networks import MLP
+from gan_lessons.training import Config, Knobs
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A config, its knobs and how many steps they are meant for."""
+
+    config: Config
+    knobs: Knobs = field(default_factory=Knobs)
+    steps: int = 3000
+    images: str | None = None  # name of the image set, for a Frechet distance
+
+
+def _ring() -> Preset:
+    config = Config(
+        data=Ring(),
+        generator=MLP((128,) * 4, "tanh"),
+        discriminator=MLP((128,) * 3, "silu"),
+        batch=256,
+    )
+    knobs = Knobs(
+        objective="relativistic",
+        lr_g=2e-3,
+        lr_g_end=1e-5,
+        lr_d=2e-3,
+        lr_d_end=1e-4,
+        r1=0.1,
+        r2=0.1,
+        penalty_end=0.01,
+        decay_steps=3000,
+    )
+    return Preset(config, knobs, 3000)
+
+
+def _grid() -> Preset:
+    config = Config(
+        data=Grid(),
+        generator=MLP((128,) * 3, "tanh", scale=4.0),
+        discriminator=MLP((128,) * 3, "silu"),
+        batch=512,
+    )
+    knobs = Knobs(
+        objective="non_saturating",
+        lr_g=3e-3,
+        lr_g_end=0.0,
+        lr_d=3e-3,
+        lr_d_end=1e-4,
+        r1=0.3,
+        r2=0.3,
+        penalty_end=0.01,
+        decay_steps=6000,
+    )
+    return Preset(config, knobs, 6000)
+
+
+def _ganlab(
+    data: Distribution,
+    latent: Distribution,
+    g: tuple[int, int],
+    d: tuple[int, int],
+    rates: tuple[float, float],
+    d_steps: int,
+) -> Preset:
+    """One of GAN Lab's stored set-ups: (extra layers, width) of each network, SGD, log loss."""
+
+    def network(layers: int, width: int, output: str) -> MLP:
+        return MLP((width,) * (layers + 1), "relu", output, init="ganlab")
+
+    config = Config(
+        data, latent, network(*g, "tanh"), network(*d, "linear"), batch=150, optimizer="sgd"
+    )
+    knobs = Knobs(lr_d=rates[0], lr_g=rates[1], d_steps=d_steps, label_smoothing=0.05)
+    return Preset(config, knobs, 10000)
+
+
+def _images(name: str, g: MLP, d: MLP, steps: int = 3000, **knobs: float | str) -> Preset:
+    """The networks of an article on 28x28 digits: z of 100, Adam(2e-4, .5), unless said."""
+    data = image_set(name, 28).distribution()
+    config = Config(data, Normal(100), g, d, batch=128)
+    usual = {"lr_d": 2e-4, "lr_g": 2e-4, "beta1": 0.5, "beta2": 0.999}
+    return Preset(config, Knobs(**(usual | knobs)), steps, images=name)  # type: ignore[arg-type]
+
+
+# The fully connected pairs of the seed articles, named by what they are.
+DENSE_PAIRS: dict[str, tuple[MLP, MLP]] = {
+    "leaky-256-512": (
+        MLP((256, 512), "leaky_relu", "tanh"),
+        MLP((512, 256), "leaky_relu"),
+    ),
+    "relu-256-512-1024": (
+        MLP((256, 512, 1024), "relu", "tanh"),
+        MLP((1024, 512, 256), "relu"),
+    ),
+    "relu-256-512-512": (
+        MLP((256, 512, 512), "relu", "tanh"),
+        MLP((512, 512, 512), "leaky_relu"),
+    ),
+}
+
+
+def _dense(name: str, **knobs: float | str) -> Preset:
+    return _images("digits", *DENSE_PAIRS[name], **knobs)  # type: ignore[arg-type]
+
+
+_MAKERS = {
+    "ring": _ring,
+    "grid": _grid,
+    "ganlab-line": lambda: _ganlab(GanLabLine(), Uniform(2, 0, 1), (1, 5), (1, 6), (0.03, 0.01), 2),
+    "ganlab-gaussians": lambda: _ganlab(
+        GanLabGaussians(), TruncatedNormal(2), (1, 8), (1, 8), (0.1, 0.03), 2
+    ),
+    "ganlab-ring": lambda: _ganlab(
+        GanLabRing(), Uniform(2, 0, 1), (1, 10), (2, 9), (0.1, 0.03), 3
+    ),
+    "ganlab-disjoint": lambda: _ganlab(
+        GanLabDisjoint(), TruncatedNormal(2), (2, 10), (2, 11), (0.1, 0.03), 1
+    ),
+    "leaky-256-512": lambda: _dense("leaky-256-512"),
+    "relu-256-512-1024": lambda: _dense("relu-256-512-1024"),
+    "relu-256-512-512": lambda: _dense("relu-256-512-512"),
+}
+PRESETS: tuple[str, ...] = tuple(_MAKERS)
+
+
+def preset(name: str) -> Preset:
+    """The set-up called `name`; InputError with the nearest name if there is none."""
+    return _MAKERS[check_choice("preset", name, PRESETS)]()

@@ -1,0 +1,562 @@
+"""The engine: a config that compiles, knobs that move while it runs, one jitted call per chunk.
+
+    config -> init(config, seed) -> State -> advance(config, state, knobs, n) -> State, metrics
+
+Everything about a run follows from (config, knobs over time, seed): each step draws its
+randomness from `fold_in(key, step)` and `advance` is one program for any number of steps, so
+pausing, rewinding, checkpointing and resuming change no bit.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jax import lax, random
+from jax.flatten_util import ravel_pytree
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+from jaxtyping import Array, Float, Int
+
+from gan_lessons import objectives
+from gan_lessons.distributions import Distribution, Normal, Ring
+from gan_lessons.errors import InputError, check_choice, check_number
+from gan_lessons.networks import MLP
+
+METRICS = ("d_loss", "g_loss", "d_real", "d_fake", "grad_d", "grad_g", "penalty")
+BLOCK = 2048  # most steps that one call of `advance` takes, and the rows of history it returns
+
+
+@dataclass(frozen=True)
+class Config:
+    """What compiles: change a field and the step is compiled anew.
+
+    Attributes:
+        data: what G imitates; latent: what G maps from.
+        generator, discriminator: network specs (`gan_lessons.networks`).
+        batch: examples per update, 1 to 65536; a multiple of `devices`.
+        optimizer: "adam", "sgd" or "rmsprop", for both players.
+        update: "alternating" (G answers the D just updated) or "simultaneous".
+        devices: over how many devices each batch is split.
+    """
+
+    data: Distribution = Ring()
+    latent: Distribution = Normal(2)
+    generator: MLP = MLP((128, 128, 128, 128), "tanh")
+    discriminator: MLP = MLP((128, 128, 128), "silu")
+    batch: int = 256
+    optimizer: str = "adam"
+    update: str = "alternating"
+    devices: int = 1
+
+    def __post_init__(self) -> None:
+        check_number("batch", self.batch, 1, 65536, integer=True)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("update", self.update, ("alternating", "simultaneous"))
+        check_number("devices", self.devices, 1, 65536, integer=True)
+        if self.batch % self.devices:
+            raise InputError(
+                f"batch must be a multiple of devices: {self.batch} does not split over "
+                f"{self.devices}; try batch={-(-self.batch // self.devices) * self.devices}"
+            )
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Knobs:
+    """What moves while it trains, without compiling and without starting over.
+
+    A rate, weight or noise x with a partner `x_end` decays by a cosine from x to x_end over
+    `decay_steps` steps; `decay_steps=0` keeps x. Any knob may also be an array with one value
+    for each run of a sweep.
+    """
+
+    objective: str = "non_saturating"  # a name in gan_lessons.objectives
+    lr_d: float = 1e-3  # learning rate of D, (0, 10]
+    lr_g: float = 1e-3  # learning rate of G, (0, 10]
+    lr_d_end: float = 0.0
+    lr_g_end: float = 0.0
+    decay_steps: float = 0.0
+    beta1: float = 0.5  # Adam's momentum, [0, 1)
+    beta2: float = 0.99  # decay of the second moment (Adam, RMSProp), [0, 1)
+    d_steps: int = 1  # updates of D in a step, 0 to 100
+    g_steps: int = 1  # updates of G in a step, 0 to 100
+    r1: float = 0.0  # gamma of R1
+    r2: float = 0.0  # gamma of R2
+    zero_gp: float = 0.0  # gamma of the zero-centred penalty on interpolates
+    wgan_gp: float = 0.0  # lambda of WGAN-GP
+    penalty_end: float = 1.0  # share of the four weights above that is left after the decay
+    clip: float = 0.0  # D's weights are clipped to [-clip, clip]; 0 does not clip
+    noise: float = 0.0  # standard deviation of the instance noise on D's inputs
+    label_smoothing: float = 0.0  # one-sided, [0, 1)
+    ema: float = 0.0  # decay of the moving average of G's weights, [0, 1); 0 keeps none
+
+
+_RANGES: dict[str, tuple[float, float, bool]] = {
+    "lr_d": (0, 10, True),
+    "lr_g": (0, 10, True),
+    "lr_d_end": (0, 10, False),
+    "lr_g_end": (0, 10, False),
+    "decay_steps": (0, 1e9, False),
+    "beta1": (-0.999, 0.9999, False),
+    "beta2": (0, 0.999999, False),
+    "d_steps": (0, 100, False),
+    "g_steps": (0, 100, False),
+    "penalty_end": (0, 1, False),
+    "label_smoothing": (0, 0.999, False),
+    "ema": (0, 0.99999, False),
+} | {name: (0, 1e4, False) for name in ("r1", "r2", "zero_gp", "wgan_gp", "clip", "noise")}
+
+KNOBS = tuple(field.name for field in fields(Knobs))
+# Terms that cost time even at weight 0, so they are compiled in only when their knob is not 0.
+TERMS = ("r1", "r2", "zero_gp", "wgan_gp", "clip", "noise", "ema")
+
+
+def check_knob(name: str, value: Any) -> None:
+    """Raise InputError unless `value` (a number, a name, or an array of them) fits knob `name`."""
+    check_choice("knob", name, KNOBS)
+    values = np.atleast_1d(value)
+    if name == "objective":
+        for each in values:
+            objectives.index(str(each) if isinstance(each, np.str_) else each)
+        return
+    low, high, above = _RANGES[name]
+    whole = name in ("d_steps", "g_steps")
+    for each in values if isinstance(value, (np.ndarray, jax.Array, list, tuple)) else [value]:
+        check_number(name, each, low, high, integer=whole, above=above)
+
+
+def check_knobs(knobs: Knobs) -> Knobs:
+    """Return `knobs` if every one is in its range, else raise InputError."""
+    for name in KNOBS:
+        check_knob(name, getattr(knobs, name))
+    if np.all(np.equal(knobs.d_steps, 0) & np.equal(knobs.g_steps, 0)):
+        raise InputError("d_steps and g_steps are both 0: nobody would move; set one to 1")
+    return knobs
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class State:
+    """One run at one moment. Each player's parameters are one flat vector.
+
+    In a sweep every leaf has a leading axis, one row a run.
+    """
+
+    step: Int[Array, ""]
+    key: Array
+    g: Float[Array, "g_params"]
+    d: Float[Array, "d_params"]
+    opt_g: Any
+    opt_d: Any
+    rest_g: Any  # what a network keeps beside its parameters (batch statistics, dropout keys)
+    rest_d: Any
+    ema: Float[Array, "g_params"]
+
+
+class Player(NamedTuple):
+    """A network without its numbers: how to apply a flat parameter vector to a batch."""
+
+    make: Callable[[Array], tuple[Array, Any]]
+    apply: Callable[[Any, Any, Array], tuple[Array, Any]]
+    unravel: Callable[[Array], Any]
+    size: int
+
+
+def _player(spec: MLP, n_in: int, n_out: int) -> Player:
+    def build(key: Array) -> tuple[nnx.GraphDef, nnx.State, nnx.State]:
+        return nnx.split(spec.build(n_in, n_out, nnx.Rngs(key)), nnx.Param, ...)
+
+    abstract = nnx.eval_shape(lambda: spec.build(n_in, n_out, nnx.Rngs(0)))
+    graphdef, params, _ = nnx.split(abstract, nnx.Param, ...)
+    zeros, unravel = ravel_pytree(jax.tree.map(lambda leaf: np.zeros(leaf.shape, "f4"), params))
+
+    def make(key: Array) -> tuple[Array, Any]:
+        _, params, rest = build(key)
+        return ravel_pytree(params)[0], rest
+
+    def apply(params: Any, rest: Any, x: Array) -> tuple[Array, Any]:
+        module = nnx.merge(graphdef, params, rest, copy=True)
+        out = module(x)
+        return out, nnx.split(module, nnx.Param, ...)[2]
+
+    return Player(make, apply, unravel, zeros.size)
+
+
+@functools.lru_cache(maxsize=64)
+def players(config: Config) -> tuple[Player, Player]:
+    """(generator, discriminator) of a config."""
+    return (
+        _player(config.generator, config.latent.dim, config.data.dim),
+        _player(config.discriminator, config.data.dim, 1),
+    )
+
+
+OPTIMIZERS: dict[str, Callable[[Array, Array], optax.GradientTransformation]] = {
+    "adam": lambda beta1, beta2: optax.scale_by_adam(beta1, beta2),
+    "sgd": lambda beta1, beta2: optax.identity(),
+    "rmsprop": lambda beta1, beta2: optax.scale_by_rms(beta2),
+}
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _init(config: Config, key: Array) -> State:
+    run, key_g, key_d = random.split(key, 3)
+    generator, discriminator = players(config)
+    (g, rest_g), (d, rest_d) = generator.make(key_g), discriminator.make(key_d)
+    optimizer = OPTIMIZERS[config.optimizer](jnp.float32(0), jnp.float32(0))
+    start = jnp.zeros((), jnp.int32)
+    return State(start, run, g, d, optimizer.init(g), optimizer.init(d), rest_g, rest_d, g + 0)
+
+
+def init(config: Config, seed: int | Sequence[int] = 0) -> State:
+    """A fresh run; with a sequence of seeds, a sweep of that many runs side by side.
+
+    Raises: InputError if a seed is not a whole number from 0 to 2^31 - 1.
+    """
+    one = isinstance(seed, (int, np.integer)) or not isinstance(seed, (Sequence, np.ndarray))
+    seeds = [seed] if one else seed
+    checked = [int(check_number("seed", each, 0, 2**31 - 1, integer=True)) for each in seeds]
+    if one:
+        return place(config, _init(config, random.key(checked[0])))
+    make = functools.partial(_init, config)
+    return place(config, jax.vmap(make)(jax.vmap(random.key)(jnp.array(checked, jnp.uint32))))
+
+
+def mesh(devices: int) -> jax.sharding.Mesh:
+    """The first `devices` devices as a mesh with one axis, "batch"; InputError if too few."""
+    if devices > (there := len(jax.devices())):
+        raise InputError(
+            f"devices={devices}, but JAX sees {there}; on a CPU, call "
+            f"jax.config.update('jax_num_cpu_devices', {devices}) before anything else"
+        )
+    return jax.sharding.Mesh(np.array(jax.devices()[:devices]), ("batch",))
+
+
+def place(config: Config, state: State) -> State:
+    """Put a state (fresh, or loaded from a checkpoint) where the config trains it."""
+    if config.devices == 1:
+        return state
+    return jax.device_put(state, NamedSharding(mesh(config.devices), P()))
+
+
+def annealed(start: Array, end: Array, step: Array, decay_steps: Array) -> Array:
+    """Cosine from `start` at step 0 to `end` at `decay_steps`, then constant.
+
+    end + (start - end) (1 + cos(pi min(step / decay_steps, 1))) / 2; `start` if decay_steps = 0.
+    (Loshchilov and Hutter 2017, arXiv 1608.03983, eq. 5.)
+    """
+    share = jnp.minimum(step.astype(jnp.float32) / jnp.maximum(decay_steps, 1), 1)
+    cosine = end + (start - end) * 0.5 * (1 + jnp.cos(jnp.pi * share))
+    return jnp.where(decay_steps > 0, cosine, start)
+
+
+class Step:
+    """One step of the game, for one config and one set of compiled-in terms.
+
+    D moves first on a real batch x and a generated batch G(z); G then answers on the same z,
+    through the D just updated. The forward pass G(z) and its pullback serve both.
+    """
+
+    def __init__(self, config: Config, terms: frozenset[str], data: Distribution) -> None:
+        self.config, self.terms, self.data = config, terms, data
+        self.generator, self.discriminator = players(config)
+
+    def rows(self, batch: Array) -> Array:
+        """This device's share of a batch that every device has drawn alike."""
+        if self.config.devices == 1:
+            return batch
+        size = self.config.batch // self.config.devices
+        return lax.dynamic_slice_in_dim(batch, lax.axis_index("batch") * size, size)
+
+    def whole(self, logits: Array) -> Array:
+        """All devices' logits, where a loss mixes the examples of a batch."""
+        if self.config.devices == 1 or "pairs_batch" not in self.terms:
+            return logits
+        return lax.all_gather(logits, "batch", tiled=True)
+
+    def average(self, tree: Any) -> Any:
+        """The mean over devices, in one exchange for the whole tree."""
+        if self.config.devices == 1:
+            return tree
+        flat, unravel = ravel_pytree(tree)
+        return unravel(lax.pmean(flat, "batch"))
+
+    def batches(self, key: Array) -> tuple[Array, Array]:
+        """A latent batch [rows, latent] and a real batch [rows, dim]."""
+        key_z, key_x = random.split(key)
+        size = self.config.batch
+        return self.rows(self.config.latent.sample(key_z, size)), self.rows(
+            self.data.sample(key_x, size)
+        )
+
+    def logits(self, d: Any, rest: Any, x: Array) -> tuple[Array, Any]:
+        out, rest = self.discriminator.apply(d, rest, x)
+        return out[:, 0], rest
+
+    def noisy(self, key: Array, knobs: Knobs, x: Array) -> Array:
+        """Instance noise (Sønderby et al. 2017, arXiv 1610.04490), the same on every device."""
+        if "noise" not in self.terms:
+            return x
+        shape = (self.config.batch, x.shape[1])
+        return x + knobs.noise * self.rows(random.normal(key, shape))
+
+    def d_gradient(
+        self, state: State, knobs: Knobs, key: Array, real: Array, fake: Array, anneal: Any
+    ) -> tuple[Array, dict[str, Array], Any]:
+        """Gradient of D's loss with all penalties: (flat gradient, metrics, rest of D)."""
+        keys = random.split(key, 3)
+        real, fake = self.noisy(keys[0], knobs, real), self.noisy(keys[1], knobs, fake)
+
+        def loss(d: Any) -> tuple[Array, tuple[dict[str, Array], Any]]:
+            on_real, rest = self.logits(d, state.rest_d, real)
+            on_fake, rest = self.logits(d, rest, fake)
+            value = objectives.d_loss(
+                knobs.objective, self.whole(on_real), self.whole(on_fake), knobs.label_smoothing
+            )
+            penalty = jnp.zeros(())
+            for name in self.terms & objectives.PENALTIES.keys():
+                weight = getattr(knobs, name)
+                weight = anneal(weight, weight * knobs.penalty_end)
+                critic = lambda x: self.logits(d, rest, x)[0]  # noqa: E731
+                penalty += weight * objectives.PENALTIES[name](critic, real, fake, keys[2])
+            seen = {"d_loss": value, "penalty": penalty}
+            seen["d_real"] = jax.nn.sigmoid(on_real).mean()
+            seen["d_fake"] = jax.nn.sigmoid(on_fake).mean()
+            return value + penalty, (seen, rest)
+
+        gradient, (seen, rest) = jax.grad(loss, has_aux=True)(self.discriminator.unravel(state.d))
+        gradient, seen = self.average((ravel_pytree(gradient)[0], seen))
+        return gradient, seen, rest
+
+    def g_slope(
+        self, d: Array, rest_d: Any, knobs: Knobs, key: Array, real: Array, fake: Array
+    ) -> tuple[Array, Array]:
+        """G's loss and its gradient at each fake: (loss, [rows, dim])."""
+        keys = random.split(key, 3)
+        params = self.discriminator.unravel(d)
+        real = self.noisy(keys[0], knobs, real)
+        on_real = lax.cond(
+            objectives.needs_real(knobs.objective),
+            lambda: self.logits(params, rest_d, real)[0],
+            lambda: jnp.zeros_like(real[:, 0]),
+        )
+
+        def loss(x: Array) -> Array:
+            on_fake = self.logits(params, rest_d, self.noisy(keys[1], knobs, x))[0]
+            return objectives.g_loss(knobs.objective, self.whole(on_real), self.whole(on_fake))
+
+        return jax.value_and_grad(loss)(fake)
+
+    def move(
+        self, knobs: Knobs, params: Array, moments: Any, gradient: Array, rate: Array, go: Array
+    ) -> tuple[Array, Any]:
+        """One optimiser update of a flat parameter vector, or none where `go` is false."""
+        optimizer = OPTIMIZERS[self.config.optimizer](knobs.beta1, knobs.beta2)
+        with jax.numpy_dtype_promotion("standard"):  # optax mixes its int counter with betas
+            update, after = optimizer.update(gradient, moments)
+        keep = functools.partial(jnp.where, go)
+        return keep(params - rate * update, params), jax.tree.map(keep, after, moments)
+
+    def move_d(
+        self, state: State, knobs: Knobs, key: Array, real: Array, fake: Array, anneal: Any
+    ) -> tuple[State, dict[str, Array], Array]:
+        gradient, seen, rest = self.d_gradient(state, knobs, key, real, fake, anneal)
+        seen["grad_d"] = jnp.linalg.norm(gradient)
+        fine = jnp.isfinite(seen["grad_d"]) & jnp.isfinite(seen["d_loss"])
+        rate = anneal(knobs.lr_d, knobs.lr_d_end)
+        go = fine & (knobs.d_steps > 0)
+        d, moments = self.move(knobs, state.d, state.opt_d, gradient, rate, go)
+        if "clip" in self.terms:
+            d = jnp.where(knobs.clip > 0, jnp.clip(d, -knobs.clip, knobs.clip), d)
+        return replace(state, d=d, opt_d=moments, rest_d=rest), seen, fine
+
+    def move_g(
+        self,
+        state: State,
+        knobs: Knobs,
+        gradient: Array,
+        anneal: Any,
+        fine: Array,
+    ) -> tuple[State, Array, Array]:
+        size = jnp.linalg.norm(gradient)
+        fine = fine & jnp.isfinite(size)
+        rate = anneal(knobs.lr_g, knobs.lr_g_end)
+        go = fine & (knobs.g_steps > 0)
+        g, moments = self.move(knobs, state.g, state.opt_g, gradient, rate, go)
+        ema = state.ema
+        if "ema" in self.terms:
+            ema = jnp.where(go, knobs.ema * ema + (1 - knobs.ema) * g, ema)
+        return replace(state, g=g, opt_g=moments, ema=ema), size, fine
+
+    def fakes(self, state: State, z: Array) -> tuple[Array, Callable, Any]:
+        """G(z), the pullback to G's parameters, and the rest of G."""
+        params = self.generator.unravel(state.g)
+        apply = lambda g: self.generator.apply(g, state.rest_g, z)  # noqa: E731
+        return jax.vjp(apply, params, has_aux=True)
+
+    def extra_d(self, index: Array, state: State, knobs: Knobs, key: Array, anneal: Any) -> State:
+        """One of the d_steps - 1 updates of D before the shared one."""
+        key_batch, key_d = random.split(random.fold_in(key, index))
+        z, real = self.batches(key_batch)
+        fake = self.generator.apply(self.generator.unravel(state.g), state.rest_g, z)[0]
+        return self.move_d(state, knobs, key_d, real, fake, anneal)[0]
+
+    def extra_g(self, index: Array, state: State, knobs: Knobs, key: Array, anneal: Any) -> State:
+        """One of the g_steps - 1 updates of G after the shared one."""
+        key_batch, key_g = random.split(random.fold_in(key, index))
+        z, real = self.batches(key_batch)
+        fake, pull, rest = self.fakes(state, z)
+        _, slope = self.g_slope(state.d, state.rest_d, knobs, key_g, real, fake)
+        gradient = self.average(ravel_pytree(pull(slope)[0])[0])
+        state = self.move_g(state, knobs, gradient, anneal, jnp.array(True))[0]
+        return replace(state, rest_g=rest)
+
+    def __call__(self, before: State, knobs: Knobs) -> tuple[State, Float[Array, "metrics"], Array]:
+        """(state after, metrics in the order of METRICS, whether all was finite).
+
+        Where something was not finite, the update that would have used it is not made, so the
+        state that comes back is finite, and its step has not advanced.
+        """
+        anneal = functools.partial(annealed, step=before.step, decay_steps=knobs.decay_steps)
+        keys = random.split(random.fold_in(before.key, before.step), 5)
+        extra_d = functools.partial(self.extra_d, knobs=knobs, key=keys[0], anneal=anneal)
+        extra_g = functools.partial(self.extra_g, knobs=knobs, key=keys[1], anneal=anneal)
+
+        state = lax.fori_loop(0, knobs.d_steps - 1, extra_d, before)
+        z, real = self.batches(keys[2])
+        fake, pull, rest_g = self.fakes(state, z)
+        moved, seen, fine = self.move_d(state, knobs, keys[3], real, fake, anneal)
+        opponent = moved if self.config.update == "alternating" else state
+        seen["g_loss"], slope = self.g_slope(
+            opponent.d, opponent.rest_d, knobs, keys[4], real, fake
+        )
+        gradient, seen["g_loss"] = self.average((ravel_pytree(pull(slope)[0])[0], seen["g_loss"]))
+        moved, seen["grad_g"], fine = self.move_g(moved, knobs, gradient, anneal, fine)
+        moved = replace(moved, rest_g=rest_g, step=before.step + 1)
+        again = jnp.where(fine, knobs.g_steps - 1, 0)
+        moved = lax.fori_loop(0, again, extra_g, moved)
+        return self.guard(before, moved, fine), jnp.stack([seen[n] for n in METRICS]), fine
+
+    def guard(self, before: State, after: State, fine: Array) -> State:
+        """`after`, or `before` where something was not finite.
+
+        The two vectors and their moments were guarded while they moved; the rest is small.
+        """
+        keep = functools.partial(jax.tree.map, functools.partial(jnp.where, fine))
+        return replace(
+            after,
+            step=before.step + fine.astype(jnp.int32),
+            rest_g=keep(after.rest_g, before.rest_g),
+            rest_d=keep(after.rest_d, before.rest_d),
+        )
+
+
+def _batched(tree: Any, ndim: int) -> Any:
+    """`vmap` axes for knobs: 0 for those with a value a run, None for shared ones."""
+    return jax.tree.map(lambda leaf: 0 if leaf.ndim > ndim else None, tree)
+
+
+def _chunk(config: Config, terms: frozenset[str], data: Any, state: State, knobs: Any, n: Array):
+    step: Callable = Step(config, terms, data)
+    runs = state.step.shape
+    if runs:
+        step = jax.vmap(step, in_axes=(0, _batched(knobs, 0)))
+    history = jnp.zeros((BLOCK, *runs, len(METRICS)))
+
+    def body(carry: tuple) -> tuple:
+        i, state, history, _ = carry
+        state, seen, fine = step(state, knobs)
+        return i + 1, state, history.at[i].set(seen), fine
+
+    def going(carry: tuple) -> Array:
+        return (carry[0] < n) & carry[3].any()
+
+    start = (jnp.zeros((), jnp.int32), state, history, jnp.ones(runs, bool))
+    done, state, history, fine = lax.while_loop(going, body, start)
+    return state, history, done, fine
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=3)
+def _advance(config: Config, terms: frozenset[str], data: Any, state: State, knobs: Any, n: Any):
+    chunk = functools.partial(_chunk, config, terms)
+    if config.devices > 1:
+        chunk = jax.shard_map(
+            chunk, mesh=mesh(config.devices), in_specs=P(), out_specs=P(), check_vma=False
+        )
+    return chunk(data, state, knobs, n)
+
+
+def traced(knobs: Knobs) -> Knobs:
+    """Knobs as arrays, the objective as its number: what a jitted step takes."""
+    names = np.atleast_1d(np.asarray(knobs.objective))
+    which = np.array([objectives.index(str(name)) for name in names], np.int32)
+    numbers = {name: np.asarray(getattr(knobs, name), np.float32) for name in KNOBS[1:]}
+    for name in ("d_steps", "g_steps"):
+        numbers[name] = numbers[name].astype(np.int32)
+    which = which if np.ndim(knobs.objective) else which[0]
+    return Knobs(objective=which, **numbers)
+
+
+def terms(knobs: Knobs) -> frozenset[str]:
+    """Names of the optional terms that these knobs switch on."""
+    on = {name for name in TERMS if np.any(np.asarray(getattr(knobs, name)) > 0)}
+    names = np.atleast_1d(np.asarray(knobs.objective))
+    if any(objectives.objective(str(name)).pairs_batch for name in names):
+        on.add("pairs_batch")
+    return frozenset(on)
+
+
+class Chunk(NamedTuple):
+    """What one call of `advance` gives back, still on the device.
+
+    `history[:done]` holds a row of METRICS a step (a row a step and run in a sweep); `fine` says
+    of each run whether it was finite to the end. The last row of a run that was not is the step
+    that failed, and its state is the one before that step.
+    """
+
+    state: State
+    history: Float[Array, "block metrics"]
+    done: Int[Array, ""]
+    fine: Array
+
+
+def advance(config: Config, state: State, knobs: Knobs, n: int) -> Chunk:
+    """Train `n` steps (1 to BLOCK) in one jitted call. `state` is donated: do not use it again.
+
+    A state from `init(config, [seeds])` trains all its runs at once; then knobs may be arrays
+    with one value a run.
+    """
+    count = int(check_number("n", n, 1, BLOCK, integer=True))
+    return Chunk(*_advance(config, terms(knobs), config.data, state, traced(knobs), count))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _generate(config: Config, g: Array, rest: Any, z: Array) -> Array:
+    generator = players(config)[0]
+    return generator.apply(generator.unravel(g), rest, z)[0]
+
+
+def generate(config: Config, state: State, z: Float[Array, "n latent"], ema: bool = False) -> Array:
+    """G(z), Float[n, dim]; with `ema` by the moving average of G's weights."""
+    return _generate(config, state.ema if ema else state.g, state.rest_g, z)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def discriminate(config: Config, state: State, x: Float[Array, "n dim"]) -> Float[Array, "n"]:
+    """D's logit at each point."""
+    discriminator = players(config)[1]
+    return discriminator.apply(discriminator.unravel(state.d), state.rest_d, x)[0][:, 0]
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def sample(config: Config, n: int, state: State, key: Array) -> Float[Array, "n dim"]:
+    """`n` fresh samples of the generator."""
+    return _generate(config, state.g, state.rest_g, config.latent.sample(key, n))
