@@ -92,14 +92,15 @@ def prepare(argv: list) -> None:
         return
     if tried:
         raise Trouble(f"pip ended well, and yet {'; '.join(lacks)}. Its log: {LOG}")
-    if in_environment():
-        if installs(argv):
-            install(extra, lacks)
-            os.environ[TRIED] = "1"
-            restart(sys.executable, argv)
-    elif local_python().exists() and (LOCAL / "pyvenv.cfg").exists():
+    inside = in_environment()
+    if not inside and local_python().exists() and (LOCAL / "pyvenv.cfg").exists():
         restart(local_python(), argv)
-    elif installs(argv):
+    check_version()
+    if inside and installs(argv):
+        install(extra, lacks)
+        os.environ[TRIED] = "1"
+        restart(sys.executable, argv)
+    if installs(argv):
         make_environment()
         restart(local_python(), argv)
 
@@ -206,7 +207,8 @@ def version_text() -> str:
 
 def make_environment() -> None:
     """Make `.venv` in the checkout."""
-    check_python()
+    if find_spec("venv") is None or find_spec("ensurepip") is None:
+        raise Trouble(no_pip())
     print(f"First start: making an environment of its own for the lessons in {LOCAL}")
     import venv
 
@@ -217,13 +219,11 @@ def make_environment() -> None:
         raise Trouble(f"the environment could not be made: {error}") from error
 
 
-def check_python() -> None:
-    """Refuse a Python that is too old or, as Debian's can be, without `venv`."""
+def check_version() -> None:
+    """Refuse a Python that is too old."""
     if sys.version_info < OLDEST:
-        text = "Python 3.11 or newer is needed, and {} is {}. {}"
-        raise Trouble(text.format(sys.executable, version_text(), newer_python()))
-    if find_spec("venv") is None or find_spec("ensurepip") is None:
-        raise Trouble(no_pip())
+        needed = "Python {}.{} or newer is needed".format(*OLDEST)
+        raise Trouble(f"{needed}, and {sys.executable} is {version_text()}. {newer_python()}")
 
 
 def newer_python() -> str:
@@ -237,7 +237,7 @@ def newer_python() -> str:
 
 
 def no_pip() -> str:
-    """What to do where Python came without its own installer."""
+    """What to do where Python came, as Debian's can, without venv and pip."""
     package = "python{}.{}-venv".format(*sys.version_info)
     return (
         f"this Python ({sys.executable}) came without venv and pip. On Debian and Ubuntu"
@@ -296,7 +296,11 @@ def run_logged(module: list, advice: str = "") -> None:
     """Run `python -m MODULE ...` with its words in a log, and one line about where it is."""
     with LOG.open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", *module], cwd=str(ROOT), stdout=log, stderr=subprocess.STDOUT
+            [sys.executable, "-m", *module],
+            cwd=str(ROOT),
+            env={**os.environ, "PIP_USER": "0"},  # some sites set it, and it fails in environments
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
         try:
             follow(process)
@@ -333,13 +337,12 @@ def explain(log: str) -> str:
 
     facts = {"prefix": sys.prefix, "version": version_text(), "machine": platform.machine()}
     causes = [advice.format(**facts) for pattern, advice in CAUSES if re.search(pattern, log)]
-    last = "\n".join("  | " + line for line in log.strip().splitlines()[-4:])
-    return "the installation failed. {}\n{}\n  (all of it: {})\n{}".format(
-        "".join(causes[:1]) or "pip's last words:",
-        last,
-        LOG,
-        "Nothing is lost: the same command goes on from here.",
-    )
+    lines = log.strip().splitlines()
+    errors = [line for line in lines if "ERROR" in line] or lines
+    words = "\n".join("  | " + line.strip() for line in errors[-3:])
+    cause = "".join(causes[:1]) or "pip said:"
+    ending = f"All it said is in {LOG}. The same command goes on from here."
+    return f"the installation failed. {cause}\n{words}\n{ending}"
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import re
 import shutil
 import threading
 import uuid
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from jaxtyping import PyTree
 
 from gan_lessons.errors import InputError
 
-_MANIFEST = "manifest"  # first line: SHA-256 of the second; second line: JSON
+_MANIFEST = "checkpoint.manifest"  # first line: SHA-256 of the second; second line: JSON
 _TEMPORARY = ".saving-"
 _saving = threading.Lock()
 
@@ -63,7 +64,7 @@ def save(
     before are still there then, and nothing half-written is left.
     """
     leaves, kinds = _named("state", state) | _named("history", history), _kinds(state)
-    is_key = {name for name, kind in kinds.items() if kind.startswith("key<")}
+    is_key = [name for name, kind in kinds.items() if kind.startswith("key<")]
     bits = {n: jax.random.key_data(a) if n in is_key else a for n, a in leaves.items()}
     arrays = {name: np.asarray(a) for name, a in bits.items()}
     body = {
@@ -92,9 +93,9 @@ def load(
     path = _choose(_absolute(folder), step)
     body, fault = _inspect(path)
     if fault:
-        rest = f"the complete ones there are of steps {steps(path.parent)}"
+        rest = f"steps that can be loaded there: {steps(path.parent) or 'none'}"
         raise InputError(f"the checkpoint {path} is damaged ({fault}); {rest}")
-    if config is not None:
+    if config is not None and body["config"]["config"] != repr(config):
         _compare(path, body["config"], _fields(config) | {"config": repr(config)})
     _compare(path, body["state"], _kinds(like))
     arrays, names = _read(path, body), body["history"]
@@ -149,13 +150,16 @@ def _compare(path: Path, there: dict[str, str], here: dict[str, str]) -> None:
 
 def _entries(folder: Path) -> list[tuple[int, int, Path]]:
     """(number, step, path) of the checkpoints in `folder`, damaged or not, in order of saving."""
-    paths = list(folder.iterdir()) if folder.is_dir() else []
-    names = [(re.fullmatch(r"(\d+)-step-(\d+)", path.name), path) for path in paths]
+    try:
+        paths = list(folder.iterdir())
+    except OSError:
+        return []
+    names = [(re.fullmatch(r"(\d{6,})-step-(\d+)", path.name), path) for path in paths]
     return sorted((int(name[1]), int(name[2]), path) for name, path in names if name)
 
 
 def _write(folder: Path, arrays: dict[str, np.ndarray], body: dict[str, Any], keep: int) -> Path:
-    room = sum(a.nbytes + 1024 for a in arrays.values()) + 2**17  # Orbax's own files included
+    room = sum(a.nbytes + 4096 for a in arrays.values()) + 2**17  # Orbax's own files included
     number = max((number for number, _, _ in _entries(folder)), default=0) + 1
     path, temporary = folder / f"{number:06d}-step-{body['step']}", _temporary(folder)
     try:
@@ -169,7 +173,8 @@ def _write(folder: Path, arrays: dict[str, np.ndarray], body: dict[str, Any], ke
         temporary.rename(path)
         _sync(folder)
     except (OSError, ValueError) as error:
-        raise _explained(error, folder, body["step"], room) from error
+        _refuse(error, folder, body["step"], room)
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     _prune(folder, keep)
@@ -195,14 +200,10 @@ def _fill(folder: Path, arrays: dict[str, np.ndarray], body: dict[str, Any]) -> 
 
     # Orbax refuses arrays without elements; their shapes in the manifest say it all.
     ocp.save(folder / "arrays", {name: a for name, a in arrays.items() if a.size})
-    files = {
-        path.relative_to(folder).as_posix(): _digest(path)
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
+    written = [path for path in folder.rglob("*") if path.is_file()]
+    files = {path.relative_to(folder).as_posix(): _digest(path.read_bytes()) for path in written}
     text = json.dumps(body | {"files": files}, default=lambda number: np.asarray(number).tolist())
-    mark = hashlib.sha256(text.encode()).hexdigest()
-    (folder / _MANIFEST).write_text(f"{mark}\n{text}", encoding="utf-8")
+    (folder / _MANIFEST).write_text(f"{_digest(text.encode())}\n{text}", newline="\n")
     for path in (*folder.rglob("*"), folder):
         _sync(path)
 
@@ -214,8 +215,8 @@ def _read(path: Path, body: dict[str, Any]) -> dict[str, np.ndarray]:
     return empty | ocp.load(path / "arrays")
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _sync(path: Path) -> None:
@@ -233,25 +234,22 @@ def _prune(folder: Path, keep: int) -> None:
     kept = [path for _, path in sorted(last.values())[-keep:]]
     for path in (path for _, _, path in _entries(folder) if path not in kept):
         doomed = _temporary(folder)
-        try:
+        with suppress(OSError):  # the new one is safe; an old one too many does no harm
             path.rename(doomed)
-        except OSError:
-            continue  # the new one is safe; an old one too many does no harm
-        shutil.rmtree(doomed, ignore_errors=True)
+            shutil.rmtree(doomed)
 
 
-def _explained(error: Exception, folder: Path, step: int, room: int) -> Exception:
-    """The sentence for what the operating system refused; any other error as it is."""
+def _refuse(error: Exception, folder: Path, step: int, room: int) -> None:
+    """Say in one sentence what the operating system refused; let any other error pass."""
     told = re.search(r"os_error_code='(\d+)'", str(error))  # Orbax passes the code on as text
     code = error.errno if isinstance(error, OSError) else told and int(told[1])
-    if not code:
-        return error
-    there = steps(folder)
-    kept = f"the checkpoint of step {there[-1]} is still there" if there else "none is there yet"
-    return InputError(
-        f"cannot save step {step} in {folder}: {os.strerror(code)}; it needs a folder where you "
-        f"may write and {room / 1e6:.1f} MB of room ({kept})"
-    )
+    if code:
+        there = steps(folder)
+        kept = f"the checkpoint of step {there[-1]} is still there" if there else "none is there"
+        raise InputError(
+            f"cannot save step {step} in {folder}: {os.strerror(code)}; it needs a folder where "
+            f"you may write and {room / 1e6:.1f} MB of room ({kept})"
+        ) from error
 
 
 def _choose(folder: Path, step: int | None) -> Path:
@@ -261,20 +259,22 @@ def _choose(folder: Path, step: int | None) -> Path:
     chosen = [path for _, there, path in entries if step in (None, there)]
     if not chosen:
         which = "checkpoint" if step is None else f"checkpoint of step {step}"
-        what = f"a folder with steps {[step for _, step, _ in entries]}"
-        what = what if folder.is_dir() else "a file" if folder.exists() else "missing"
-        raise InputError(f"no {which} in {folder}, which is {what}; give the folder of a saved run")
+        held = f"holds {f'steps {[step for _, step, _ in entries]}' if entries else 'none'}"
+        what = held if folder.is_dir() else "is a file" if folder.exists() else "does not exist"
+        raise InputError(f"no {which} in {folder}, which {what}; give the folder of a saved run")
     return chosen[-1]
 
 
 def _inspect(path: Path) -> tuple[dict[str, Any], str]:
     """The manifest, and what is wrong with the checkpoint ("" if every file is as saved)."""
     try:
-        mark, text = (path / _MANIFEST).read_text(encoding="utf-8").split("\n")
-        if hashlib.sha256(text.encode()).hexdigest() != mark:
-            return {}, f"{_MANIFEST} was changed"
+        mark, _, text = (path / _MANIFEST).read_bytes().partition(b"\n")
+        if _digest(text).encode() != mark:
+            return {}, f"{_MANIFEST} was cut or changed"
         body = json.loads(text)
-        changed = [name for name, mark in body["files"].items() if _digest(path / name) != mark]
-    except (OSError, ValueError) as error:
-        return {}, str(error)
-    return body, f"{changed[0]} was cut or changed" if changed else ""
+        for name, digest in body["files"].items():
+            if _digest((path / name).read_bytes()) != digest:
+                return {}, f"{name} was cut or changed"
+    except OSError as error:
+        return {}, f"{error.strerror}: {error.filename}"
+    return body, ""

@@ -14,7 +14,7 @@ import abc
 import functools
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
@@ -37,9 +37,9 @@ LIMITS: dict[str, tuple[int, float, float]] = {
     "arms": (0, 1, 100),
     "cells": (0, 1, 64),
     "turns": (0, TINY, 100.0),
-    **{name: (0, TINY, HUGE) for name in ("radius", "spacing", "size", "std")},
-    **{name: (0, -HUGE, HUGE) for name in ("low", "high", "mean")},
-    **{name: (1, TINY, HUGE) for name in ("stds", "weights")},
+    **dict.fromkeys(("radius", "spacing", "size", "std"), (0, TINY, HUGE)),
+    **dict.fromkeys(("low", "high", "mean"), (0, -HUGE, HUGE)),
+    **dict.fromkeys(("stds", "weights"), (1, TINY, HUGE)),
     "means": (1, -HUGE, HUGE),
     "centers": (2, -HUGE, HUGE),
     "segments": (3, -HUGE, HUGE),
@@ -89,7 +89,7 @@ class Distribution(abc.ABC):
         count = check_number("the number of samples", n, 1, 2**31 - 1, integer=True)
         return _sample(self, key, int(count))
 
-    def log_prob(self, x: Float[Array, "n dim"]) -> Float[Array, " n"]:
+    def log_prob(self, x: Float[Array | np.ndarray, "n dim"]) -> Float[Array, "n"]:
         """Natural log of the density at each row of `x`; -inf outside the support.
 
         Raises:
@@ -106,7 +106,7 @@ class Distribution(abc.ABC):
     @abc.abstractmethod
     def _sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n dim"]: ...
 
-    def _log_prob(self, x: Float[Array, "n dim"]) -> Float[Array, " n"]:
+    def _log_prob(self, x: Float[Array, "n dim"]) -> Float[Array, "n"]:
         raise NotImplementedError
 
 
@@ -116,7 +116,7 @@ def _sample(d: Distribution, key: PRNGKeyArray, n: int) -> Float[Array, "n dim"]
 
 
 @functools.partial(jax.jit, inline=True)
-def _log_prob(d: Distribution, x: Float[Array, "n dim"]) -> Float[Array, " n"]:
+def _log_prob(d: Distribution, x: Float[Array, "n dim"]) -> Float[Array, "n"]:
     return d._log_prob(x)
 
 
@@ -169,6 +169,7 @@ def _array(what: str, value: object, rank: int, low: float, high: float) -> np.n
             f"{what} must have {rank} dimension(s) and not be empty, but the shape is {array.shape}"
             + (hint if rank == 2 else "")
         )
+    array = array.astype(np.promote_types(array.dtype, np.float32))
     bad = np.argwhere(~((array >= low) & (array <= high)))  # NaN compares false
     if len(bad):
         raise InputError(
@@ -181,7 +182,7 @@ def _array(what: str, value: object, rank: int, low: float, high: float) -> np.n
 def _checked(what: str, name: str, value: object) -> Any:
     rank, low, high = LIMITS[name]
     if rank:
-        return _tuples(_array(what, value, rank, low, high).astype(float).tolist())
+        return _tuples(_array(what, value, rank, low, high).tolist())
     return check_number(what, value, low, high, integer=isinstance(low, int))
 
 
@@ -195,7 +196,7 @@ def _box(low: np.ndarray, high: np.ndarray) -> Box:
     return tuple((float(a) - pad, float(b) + pad) for a, b in zip(low, high, strict=True))
 
 
-def _pick(u: Float[Array, " n"], weights: np.ndarray) -> Int[Array, " n"]:
+def _pick(u: Float[Array, "n"], weights: np.ndarray) -> Int[Array, "n"]:
     """Index i with probability weights[i] / sum, from uniforms `u` in [0, 1)."""
     if not np.ptp(weights):
         return (u * len(weights)).astype(int)
@@ -205,7 +206,7 @@ def _pick(u: Float[Array, " n"], weights: np.ndarray) -> Int[Array, " n"]:
 
 def _mixture_log_prob(
     x: Float[Array, "n dim"], centers: Any, stds: np.ndarray, weights: np.ndarray
-) -> Float[Array, " n"]:
+) -> Float[Array, "n"]:
     """log sum_i w_i N(x; c_i, diag(s_i^2)), weights scaled to sum to 1."""
     z = (x[:, None] - _real(centers)[None]) / _real(stds)[None]
     scale = np.log(weights / weights.sum()) - np.log(stds).sum(-1) - LOG_2PI * x.shape[1] / 2
@@ -229,7 +230,7 @@ class Normal(Distribution):
     def _sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n dim"]:
         return random.normal(key, (n, self.dim))
 
-    def _log_prob(self, x: Float[Array, "n dim"]) -> Float[Array, " n"]:
+    def _log_prob(self, x: Float[Array, "n dim"]) -> Float[Array, "n"]:
         return -0.5 * jnp.sum(x * x, 1) - self.dim * LOG_2PI / 2
 
 
@@ -249,7 +250,7 @@ class _Cube(Distribution):
     def extent(self) -> Box:
         return _box(np.full(self.dim, self.low), np.full(self.dim, self.high))
 
-    def _inside(self, x: Float[Array, "n dim"], log_density: Array) -> Float[Array, " n"]:
+    def _inside(self, x: Float[Array, "n dim"], log_density: Array) -> Float[Array, "n"]:
         inside = jnp.all((x >= self.low) & (x <= self.high), axis=1)
         return jnp.where(inside, log_density, -jnp.inf)
 
@@ -265,7 +266,7 @@ class Uniform(_Cube):
     def _sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n dim"]:
         return random.uniform(key, (n, self.dim), minval=self.low, maxval=self.high)
 
-    def _log_prob(self, x: Float[Array, "n dim"]) -> Float[Array, " n"]:
+    def _log_prob(self, x: Float[Array, "n dim"]) -> Float[Array, "n"]:
         return self._inside(x, _real(-self.dim * math.log(self.high - self.low)))
 
 
@@ -304,7 +305,7 @@ class TruncatedNormal(_Cube):
         noise = random.truncated_normal(key, *self._ends, (n, self.dim))
         return jnp.clip(self.mean + self.std * noise, self.low, self.high)
 
-    def _log_prob(self, x: Float[Array, "n dim"]) -> Float[Array, " n"]:
+    def _log_prob(self, x: Float[Array, "n dim"]) -> Float[Array, "n"]:
         z = (x - self.mean) / self.std
         scale = self.dim * (math.log(self.std * self._mass) + LOG_2PI / 2)
         return self._inside(x, -0.5 * jnp.sum(z * z, 1) - scale)
@@ -352,7 +353,7 @@ class _GaussianMixture(Distribution):
         spread = _real(stds)[mode] if np.ptp(stds) else float(stds[0, 0])
         return _real(centers)[mode] + spread * noise
 
-    def _log_prob(self, x: Float[Array, "n dim"]) -> Float[Array, " n"]:
+    def _log_prob(self, x: Float[Array, "n dim"]) -> Float[Array, "n"]:
         return _mixture_log_prob(x, *self._table())
 
 
@@ -439,7 +440,7 @@ class Mixture(_FreeMixture):
 
 @register("ganlab-gaussians")
 class GanLabGaussians(_GaussianMixture):
-    """GAN Lab's two Gaussians, one of them longer than wide (Kahng et al. 2018, arXiv 1809.01587)."""
+    """GAN Lab's two Gaussians, one round, one tall (Kahng et al. 2018, arXiv 1809.01587)."""
 
     def _parts(self) -> tuple[np.ndarray, Any, Any]:
         return np.array([[0.3, 0.7], [0.7, 0.4]]), np.array([[0.1, 0.1], [0.05, 0.2]]), 1.0
@@ -462,7 +463,7 @@ class _Curve(Distribution):
     std: float
 
     @abc.abstractmethod
-    def _curve(self, u: Float[Array, " n"]) -> Float[Array, "n 2"]:
+    def _curve(self, u: Float[Array, "n"]) -> Float[Array, "n 2"]:
         """The point before which a share `u` in [0, 1) of the mass lies."""
 
     def _sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n dim"]:
@@ -483,7 +484,7 @@ class TwoMoons(_Curve):
 
     std: float = 0.05
 
-    def _curve(self, u: Float[Array, " n"]) -> Float[Array, "n 2"]:
+    def _curve(self, u: Float[Array, "n"]) -> Float[Array, "n 2"]:
         lower = u >= 0.5
         x, y = jnp.cos(2 * jnp.pi * u), jnp.sin(2 * jnp.pi * u)  # the lower half is turned by pi
         return jnp.stack([jnp.where(lower, 1 + x, x), jnp.where(lower, 0.5 + y, y)], 1)
@@ -491,14 +492,14 @@ class TwoMoons(_Curve):
 
 @register("spiral")
 class Spiral(_Curve):
-    """`arms` spirals from the origin, each `turns` round out to `radius` (Archimedes: r ~ angle)."""
+    """`arms` Archimedean spirals, each `turns` times round the origin out to `radius`."""
 
     arms: int = 2
     turns: float = 1.5
     radius: float = 2.0
     std: float = 0.05
 
-    def _curve(self, u: Float[Array, " n"]) -> Float[Array, "n 2"]:
+    def _curve(self, u: Float[Array, "n"]) -> Float[Array, "n 2"]:
         arm = jnp.floor(u * self.arms)
         out = jnp.sqrt(u * self.arms - arm)  # the root spreads the points evenly along an arm
         angle = 2 * jnp.pi * (self.turns * out + arm / self.arms)
@@ -515,7 +516,7 @@ class SwissRoll(_Curve):
     radius: float = 2.0
     std: float = 0.05
 
-    def _curve(self, u: Float[Array, " n"]) -> Float[Array, "n 2"]:
+    def _curve(self, u: Float[Array, "n"]) -> Float[Array, "n 2"]:
         turn = (1 + 2 * u) / 3
         angle = 4.5 * jnp.pi * turn
         return self.radius * turn[:, None] * jnp.stack([jnp.cos(angle), jnp.sin(angle)], 1)
@@ -532,11 +533,11 @@ class GanLabRing(_Curve):
     std = 0.025
     has_density = True
 
-    def _curve(self, u: Float[Array, " n"]) -> Float[Array, "n 2"]:
+    def _curve(self, u: Float[Array, "n"]) -> Float[Array, "n 2"]:
         angle = 2 * jnp.pi * u
         return jnp.stack([0.5 + 0.3 * jnp.cos(angle), 0.45 + 0.25 * jnp.sin(angle)], 1)
 
-    def _log_prob(self, x: Float[Array, "n dim"]) -> Float[Array, " n"]:
+    def _log_prob(self, x: Float[Array, "n dim"]) -> Float[Array, "n"]:
         nodes = self._curve(jnp.arange(128) / 128)
         return _mixture_log_prob(x, nodes, np.full((128, 2), self.std), np.ones(128))
 
@@ -560,14 +561,14 @@ class _Segments(_Curve):
         length = np.linalg.norm(end - start, axis=1)
         return start, (end - start) / np.maximum(length, TINY)[:, None], length
 
-    def _curve(self, u: Float[Array, " n"]) -> Float[Array, "n 2"]:
+    def _curve(self, u: Float[Array, "n"]) -> Float[Array, "n 2"]:
         start, direction, length = self._pieces()
         piece = _pick(u, length)
         passed = _real(np.cumsum(length) - length)
         along = u * float(length.sum()) - passed[piece]
         return _real(start)[piece] + along[:, None] * _real(direction)[piece]
 
-    def _log_prob(self, x: Float[Array, "n dim"]) -> Float[Array, " n"]:
+    def _log_prob(self, x: Float[Array, "n dim"]) -> Float[Array, "n"]:
         start, direction, length = self._pieces()
         offset = (x[:, None] - _real(start)[None]) / self.std
         along = jnp.sum(offset * _real(direction)[None], -1)
@@ -650,7 +651,7 @@ class Checkerboard(Distribution):
         place = random.uniform(place_key, (n, 2), minval=edge, maxval=1 - edge)
         return ((field + place) / self.cells - 0.5) * self.size
 
-    def _log_prob(self, x: Float[Array, "n dim"]) -> Float[Array, " n"]:
+    def _log_prob(self, x: Float[Array, "n dim"]) -> Float[Array, "n"]:
         field = jnp.floor((x / self.size + 0.5) * self.cells)
         on_board = jnp.all((field >= 0) & (field < self.cells), axis=1)
         dark = on_board & (jnp.sum(field, 1) % 2 == 0)
@@ -676,7 +677,7 @@ class Empirical(Distribution):
     points: Float[Array, "n dim"]
     shape: tuple[int, ...] | None
 
-    def __init__(self, points: Any, shape: tuple[int, ...] | None = None) -> None:
+    def __init__(self, points: Any, shape: Sequence[int] | None = None) -> None:
         rows = _array("points", points, rank=2, low=-1e18, high=1e18)  # squares stay finite
         if len(rows) < 2:
             raise InputError("points must have at least two rows, one for each example, not one")

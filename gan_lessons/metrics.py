@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -253,16 +253,17 @@ def _train_classifier(rows: np.ndarray, labels: np.ndarray, seed: int) -> Featur
     order = np.random.default_rng(seed).permutation(len(rows))
     held_out, train = order[: len(rows) // 5], order[len(rows) // 5 :]
     targets = optax.smooth_labels(jax.nn.one_hot(labels[train], labels.max() + 1), 0.1)
-    graph, params = nnx.split(_Classifier(rows.shape[1], targets.shape[1], nnx.Rngs(seed)))
-    params = _fit(graph, params, jnp.asarray(rows[train]), targets, jax.random.key(seed))
+    graph, params = _fit(jnp.asarray(rows[train]), targets, jax.random.key(seed))
     project = jax.jit(lambda x: nnx.merge(graph, params).features(x))
     guess = nnx.merge(graph, params)(jnp.asarray(rows[held_out])).argmax(axis=1)
     accuracy = float(np.mean(np.asarray(guess) == labels[held_out]))
     return FeatureExtractor(project, rows.shape[1], accuracy)
 
 
-def _fit(graph: Any, params: Any, rows: Array, targets: Array, key: Array, steps: int = 600) -> Any:
-    """Adam with weight decay on noisy batches of 128: all steps in one jitted scan."""
+@partial(jax.jit, static_argnames="steps")
+def _fit(rows: Array, targets: Array, key: Array, steps: int = 500) -> Any:
+    """Adam with weight decay on noisy batches of 128, initialisation and all steps in one call."""
+    graph, params = nnx.split(_Classifier(rows.shape[1], targets.shape[1], nnx.Rngs(key)))
     optimiser = optax.adamw(optax.cosine_decay_schedule(3e-3, steps), weight_decay=0.01)
 
     def loss(params: Any, x: Array, y: Array) -> Array:
@@ -278,8 +279,8 @@ def _fit(graph: Any, params: Any, rows: Array, targets: Array, key: Array, steps
             updates, memory = optimiser.update(gradient, memory, params)
         return (optax.apply_updates(params, updates), memory), None
 
-    start, keys = (params, optimiser.init(params)), jax.random.split(key, steps)
-    return jax.jit(lambda start, keys: jax.lax.scan(step, start, keys)[0][0])(start, keys)
+    start = (params, optimiser.init(params))
+    return graph, jax.lax.scan(step, start, jax.random.split(key, steps))[0][0]
 
 
 def frechet_features(

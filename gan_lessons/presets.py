@@ -11,6 +11,7 @@ from gan_lessons.distributions import (
     GanLabLine,
     GanLabRing,
     Grid,
+    Mixture1D,
     Normal,
     Ring,
     TruncatedNormal,
@@ -51,6 +52,29 @@ def _ring() -> Preset:
         decay_steps=3000,
     )
     return Preset(config, knobs, 3000)
+
+
+def _playground() -> Preset:
+    """The ring with nets small enough for a laptop to train them live, and rates that stay."""
+    config = Config(
+        data=Ring(),
+        generator=MLP((64,) * 3, "tanh"),
+        discriminator=MLP((64,) * 3, "silu"),
+        batch=128,
+    )
+    return Preset(config, Knobs(objective="non_saturating", r1=0.1), 3000)
+
+
+def _line() -> Preset:
+    """One dimension, as in Goodfellow et al. 2014 (arXiv 1406.2661), Figure 1."""
+    config = Config(
+        data=Mixture1D((-1.0, 1.0), (0.4, 0.4), (0.5, 0.5)),
+        latent=Uniform(1),
+        generator=MLP((32, 32), "tanh"),
+        discriminator=MLP((32, 32), "tanh"),
+        batch=256,
+    )
+    return Preset(config, Knobs(objective="non_saturating", r1=0.1), 2000)
 
 
 def _grid() -> Preset:
@@ -126,13 +150,13 @@ def _dense(name: str, **knobs: float | str) -> Preset:
 _MAKERS = {
     "ring": _ring,
     "grid": _grid,
+    "playground": _playground,
+    "one-dimension": _line,
     "ganlab-line": lambda: _ganlab(GanLabLine(), Uniform(2, 0, 1), (1, 5), (1, 6), (0.03, 0.01), 2),
     "ganlab-gaussians": lambda: _ganlab(
         GanLabGaussians(), TruncatedNormal(2), (1, 8), (1, 8), (0.1, 0.03), 2
     ),
-    "ganlab-ring": lambda: _ganlab(
-        GanLabRing(), Uniform(2, 0, 1), (1, 10), (2, 9), (0.1, 0.03), 3
-    ),
+    "ganlab-ring": lambda: _ganlab(GanLabRing(), Uniform(2, 0, 1), (1, 10), (2, 9), (0.1, 0.03), 3),
     "ganlab-disjoint": lambda: _ganlab(
         GanLabDisjoint(), TruncatedNormal(2), (2, 10), (2, 11), (0.1, 0.03), 1
     ),

@@ -200,5 +200,3 @@ def diagnose(row: Float[np.ndarray, "metrics"], knobs: Knobs, step: int) -> str:
         cause = f"lr_{player}={rate:g} is probably too large: try {rate / 10:g}"
     who = "the discriminator" if player == "d" else "the generator"
     return f"stopped at step {step}: {who}'s numbers are no longer finite; {cause}, then rewind."
-
-

@@ -9,7 +9,10 @@ pausing, rewinding, checkpointing and resuming change no bit.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
+import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
@@ -29,6 +32,25 @@ from gan_lessons import objectives
 from gan_lessons.distributions import Distribution, Normal, Ring
 from gan_lessons.errors import InputError, check_choice, check_number
 from gan_lessons.networks import MLP
+
+
+def _cache_compiled_programs() -> None:
+    """Keep compiled programs between sessions, so that only the first start of a lesson is slow.
+
+    Does nothing where JAX was told a cache folder already, or where ours cannot be written.
+    """
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    folder = os.path.join(home, "gan-lessons", f"compiled-{platform.node()}-{jax.__version__}")
+    if jax.config.jax_compilation_cache_dir is not None:
+        return
+    with contextlib.suppress(OSError):
+        os.makedirs(folder, exist_ok=True)
+    if os.access(folder, os.W_OK):
+        jax.config.update("jax_compilation_cache_dir", folder)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+_cache_compiled_programs()
 
 METRICS = ("d_loss", "g_loss", "d_real", "d_fake", "grad_d", "grad_g", "penalty")
 BLOCK = 2048  # most steps that one call of `advance` takes, and the rows of history it returns
@@ -322,7 +344,7 @@ class Step:
                 knobs.objective, self.whole(on_real), self.whole(on_fake), knobs.label_smoothing
             )
             penalty = jnp.zeros(())
-            for name in self.terms & objectives.PENALTIES.keys():
+            for name in (name for name in objectives.PENALTIES if name in self.terms):
                 weight = getattr(knobs, name)
                 weight = anneal(weight, weight * knobs.penalty_end)
                 critic = lambda x: self.logits(d, rest, x)[0]  # noqa: E731

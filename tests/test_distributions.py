@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -38,6 +39,7 @@ from gan_lessons.distributions import (
 from gan_lessons.errors import InputError
 
 KEY = jax.random.key(0)
+N = 20_000  # one number of samples everywhere, so that each program compiles once
 UNEQUAL = Mixture(((-1.0, 0.0), (1.0, 0.5), (0.0, 2.0)), (0.2, 0.4, 0.3), (1, 5, 2))
 CORNER = Lines((((0, 0), (1, 0)), ((1, 0), (1, 3))), std=0.1)
 # A distribution with a density, and the step of a midpoint rule that resolves it.
@@ -48,7 +50,6 @@ DENSITIES = [
     (Uniform(2), 1 / 64),
     (TruncatedNormal(1, mean=0.9, std=0.3), 1 / 256),
     (TruncatedNormal(2), 1 / 256),
-    (Mixture1D(), 0.1),
     (Mixture1D((-2, 0, 3), (0.1, 0.5, 1.0), (0.2, 0.5, 0.3)), 0.05),
     (UNEQUAL, 0.05),
     (Ring(), 0.006),
@@ -58,7 +59,6 @@ DENSITIES = [
     (GanLabDisjoint(), 0.01),
     (GanLabLine(), 0.005),
     (GanLabRing(), 0.01),
-    (Lines(), 0.025),
     (CORNER, 0.05),
     (Checkerboard(), 1 / 64),
     (Checkerboard(3, 6.0), 1 / 32),
@@ -84,20 +84,19 @@ def middles(sides):
 
 @pytest.mark.parametrize(("d", "step"), DENSITIES, ids=label)
 def test_density_integrates_to_one_and_agrees_with_the_samples(d, step):
-    n = 20_000
-    x = np.asarray(d.sample(KEY, n), float)
+    x = np.asarray(d.sample(KEY, N), float)
     sides = box(d, step)
     grid = middles(sides)
     log_prob = d.log_prob(np.concatenate([grid.reshape(-1, d.dim), x]))  # one shape, one compile
-    log_cells, log_x = np.split(np.asarray(log_prob, float), [-n])
+    log_cells, log_x = np.split(np.asarray(log_prob, float), [-N])
     mass = np.exp(log_cells).reshape(grid.shape[:-1]) * step**d.dim
     assert mass.sum() == pytest.approx(1, abs=1e-4)
 
     counts = np.histogramdd(x, sides)[0]
-    assert counts.sum() == n
+    assert counts.sum() == N
     blocks = [part for size in mass.shape for part in (size // 8, 8)]
     inner = tuple(range(1, 2 * d.dim, 2))
-    expected = mass.reshape(blocks).sum(inner).ravel() * n
+    expected = mass.reshape(blocks).sum(inner).ravel() * N
     found = counts.reshape(blocks).sum(inner).ravel()
     assert found[expected < 1e-9].sum() == 0
     big = expected > 5
@@ -105,24 +104,24 @@ def test_density_integrates_to_one_and_agrees_with_the_samples(d, step):
     assert stats.chi2.sf(chi2, max(big.sum() - 1, 1)) > 1e-3
 
     entropy = -(mass * np.log(mass / step**d.dim, where=mass > 0, out=0 * mass)).sum()
-    assert -log_x.mean() == pytest.approx(entropy, abs=4 * log_x.std() / n**0.5 + 1e-3)
+    assert -log_x.mean() == pytest.approx(entropy, abs=4 * log_x.std() / N**0.5 + 1e-3)
 
 
 @pytest.mark.parametrize(
     ("d", "cdf"),
     [
         (Normal(1), stats.norm.cdf),
-        (Uniform(1, 2.0, 5.0), stats.uniform(2, 3).cdf),
+        (Uniform(1, -0.5, 1.0), stats.uniform(-0.5, 1.5).cdf),
         (TruncatedNormal(1, mean=0.9, std=0.3), stats.truncnorm(-3, 1 / 3, 0.9, 0.3).cdf),
         (
-            Mixture1D((-2, 3), (0.1, 1.0), (1, 3)),
-            lambda x: 0.25 * stats.norm.cdf(x, -2, 0.1) + 0.75 * stats.norm.cdf(x, 3, 1),
+            Mixture1D((-2, 0, 3), (0.1, 0.5, 1.0), (0.2, 0.5, 0.3)),
+            lambda x: stats.norm.cdf(x[:, None], (-2, 0, 3), (0.1, 0.5, 1.0)) @ (0.2, 0.5, 0.3),
         ),
     ],
     ids=label,
 )
 def test_one_dimensional_samples_pass_a_kolmogorov_smirnov_test(d, cdf):
-    assert stats.kstest(np.asarray(d.sample(KEY, 20_000))[:, 0], cdf).pvalue > 1e-3
+    assert stats.kstest(np.asarray(d.sample(KEY, N))[:, 0], cdf).pvalue > 1e-3
 
 
 def test_normal_and_truncated_normal_against_scipy():
@@ -143,13 +142,15 @@ def test_mixture_log_prob_against_scipy(k, dim):
         for c, s in zip(centers, stds, strict=True)
     ]
     expected = logsumexp(np.array(parts).T, axis=1, b=weights / weights.sum())
-    ours = Mixture(centers, stds, weights).log_prob(x)
+    parameters: dict[str, Any] = {"centers": centers, "stds": stds, "weights": weights}
+    ours = Mixture(**parameters).log_prob(x)
     np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_mixture_far_from_every_mode_is_finite():
     assert np.isfinite(Ring().log_prob(np.array([[1e3, -1e3]]))).all()
-    assert np.isfinite(jax.grad(lambda x: Ring().log_prob(x).sum())(jnp.full((1, 2), 50.0))).all()
+    slope = jax.jit(jax.grad(lambda x: Ring().log_prob(x).sum()))(jnp.full((1, 2), 50.0))
+    assert np.isfinite(slope).all()
 
 
 @pytest.mark.parametrize("d", [GanLabLine(), CORNER], ids=label)
@@ -168,8 +169,8 @@ def test_segments_against_the_integral_along_them(d):
 
 def test_line_density_is_finite_with_finite_slope_far_away():
     x = jnp.array([[5.0, 5.0], [-40.0, 3.0], [0.425, 0.75], [0.8, 0.6]])
-    assert np.isfinite(GanLabLine().log_prob(x)).all()
-    assert np.isfinite(jax.grad(lambda x: GanLabLine().log_prob(x).sum())(x)).all()
+    value, slope = jax.jit(jax.value_and_grad(lambda x: GanLabLine().log_prob(x).sum()))(x)
+    assert np.isfinite(value) and np.isfinite(slope).all()
 
 
 @pytest.mark.parametrize("x", [(0.8, 0.45), (0.5, 0.45), (0.62, 0.7), (1.1, 0.2), (0.2, 0.9)])
@@ -190,17 +191,16 @@ def test_ganlab_ring_density_against_adaptive_quadrature(x):
         (GanLabLine(), (0.425, 0.75), ((0.046975, -0.01875), (-0.01875, 0.0076))),
         (GanLabGaussians(), (0.5, 0.55), ((0.04625, -0.03), (-0.03, 0.0475))),
         (GanLabRing(), (0.5, 0.45), ((0.045625, 0.0), (0.0, 0.031875))),
-        (Ring(5, 2.0, 0.5), (0, 0), ((2.25, 0), (0, 2.25))),
-        (Grid(3, 1.0, 0.1), (0, 0), ((2 / 3 + 0.01, 0), (0, 2 / 3 + 0.01))),
-        (Uniform(2, 0.0, 6.0), (3, 3), ((3, 0), (0, 3))),
+        (Ring(), (0, 0), ((0.5001, 0), (0, 0.5001))),
+        (Grid(), (0, 0), ((8.0025, 0), (0, 8.0025))),
+        (Uniform(2), (0, 0), ((1 / 3, 0), (0, 1 / 3))),
         (TwoMoons(1e-6), (0.5, 0.25), None),
     ],
     ids=label,
 )
 def test_means_and_covariances(d, mean, cov):
-    n = 40_000
-    x = np.asarray(d.sample(jax.random.key(3), n), float)
-    np.testing.assert_allclose(x.mean(0), mean, atol=5 * x.std() / n**0.5)
+    x = np.asarray(d.sample(KEY, N), float)
+    np.testing.assert_allclose(x.mean(0), mean, atol=5 * x.std() / N**0.5)
     if cov is not None:
         np.testing.assert_allclose(np.cov(x.T), cov, atol=0.02 * np.max(cov))
 
@@ -208,20 +208,20 @@ def test_means_and_covariances(d, mean, cov):
 def test_ganlab_disjoint_has_thirds_in_the_right_places():
     d = GanLabDisjoint()
     assert d.modes.tolist() == [[0.35, 0.75], [0.75, 0.6], [0.45, 0.35]]
-    x = np.asarray(d.sample(KEY, 9000))
+    x = np.asarray(d.sample(KEY, N))
     nearest = np.linalg.norm(x[:, None] - d.modes[None], axis=-1).argmin(1)
     assert stats.chisquare(np.bincount(nearest)).pvalue > 1e-3
 
 
 def test_two_moons_are_two_half_circles():
-    x = np.asarray(TwoMoons(1e-6).sample(KEY, 1000))
+    x = np.asarray(TwoMoons(1e-6).sample(KEY, N))
     upper = np.isclose(np.hypot(x[:, 0], x[:, 1]), 1, atol=1e-4) & (x[:, 1] > -1e-4)
     lower = np.isclose(np.hypot(x[:, 0] - 1, x[:, 1] - 0.5), 1, atol=1e-4) & (x[:, 1] < 0.5001)
     assert (upper | lower).all()
-    assert 430 < upper.sum() < 570
+    assert upper.mean() == pytest.approx(0.5, abs=0.02)
 
 
-@pytest.mark.parametrize("arms", [1, 2, 5])
+@pytest.mark.parametrize("arms", [1, 5])
 def test_spiral_arms_grow_with_the_angle(arms):
     x = np.asarray(Spiral(arms, turns=0.8, radius=3.0, std=1e-6).sample(KEY, 2000))
     radius, angle = np.hypot(*x.T), np.arctan2(x[:, 1], x[:, 0]) / (2 * np.pi)
@@ -234,10 +234,11 @@ def test_spiral_arms_grow_with_the_angle(arms):
 
 
 def test_swiss_roll_distance_is_in_proportion_to_the_angle():
-    x = np.asarray(SwissRoll(radius=4.5, std=1e-6).sample(KEY, 2000))
-    turns = np.hypot(*x.T) / 2  # radius 4.5 after 2.25 turns
-    np.testing.assert_allclose(np.exp(2j * np.pi * turns), (x[:, 0] + 1j * x[:, 1]) / np.hypot(*x.T),
-                               atol=1e-3)  # fmt: skip
+    x = np.asarray(SwissRoll(radius=4.5, std=1e-6).sample(KEY, N))
+    distance = np.hypot(*x.T)
+    turns = distance / 2  # 2.25 turns at radius 4.5
+    direction = (x[:, 0] + 1j * x[:, 1]) / distance
+    np.testing.assert_allclose(np.exp(2j * np.pi * turns), direction, atol=1e-3)
     assert stats.kstest(turns, stats.uniform(0.75, 1.5).cdf).pvalue > 1e-3
 
 
@@ -263,27 +264,33 @@ def test_modes_and_their_widths():
 
 
 @pytest.mark.parametrize("d", ANALYTIC + SAMPLE_ONLY[3:], ids=label)
-def test_every_distribution_samples_inside_its_extent_and_under_transformations(d):
-    draw = jax.jit(lambda d, key: d.sample(key, 2000))  # d goes in as a pytree
-    x = draw(d, KEY)
-    assert x.shape == (2000, d.dim) and x.dtype == jnp.float32 and len(d.extent) == d.dim
+def test_samples_have_the_right_type_and_lie_inside_the_extent(d):
+    x = np.asarray(d.sample(KEY, N))
+    assert x.shape == (N, d.dim) and x.dtype == np.float32 and len(d.extent) == d.dim
     low, high = np.array(d.extent).T
-    inside = (np.asarray(x) >= low) & (np.asarray(x) <= high)
-    assert inside.all(1).mean() > 0.998
-    assert np.array_equal(draw(d, KEY), x) and np.array_equal(d.sample(KEY, 2000), x)
-    keys = jax.random.split(KEY, 2)
-    many = jax.vmap(lambda key: d.sample(key, 2000))(keys)
-    np.testing.assert_allclose(many[1], draw(d, keys[1]), atol=1e-5)
+    assert ((x >= low) & (x <= high)).all(1).mean() > 0.9995
+
+
+SHARED_CODE = [Normal(2), UNEQUAL, Ring(), CORNER, Checkerboard()]
+
+
+@pytest.mark.parametrize("d", [*SHARED_CODE, TruncatedNormal(2), SAMPLE_ONLY[3]], ids=label)
+def test_sampling_under_jit_and_vmap_gives_the_same_numbers(d):
+    keys = jnp.stack([KEY, jax.random.key(1)])
+    x = d.sample(KEY, N)
+    assert np.array_equal(d.sample(KEY, N), x)
+    many = jax.jit(lambda d, keys: jax.vmap(lambda key: d.sample(key, N))(keys))(d, keys)
+    np.testing.assert_allclose(many[0], x, atol=1e-5)  # d goes in as a pytree
     assert not np.array_equal(many[0], many[1])
 
 
 def test_equal_weights_use_every_mode_equally_and_unequal_ones_in_proportion():
-    x = np.asarray(Ring(3).sample(KEY, 9000))
-    nearest = np.linalg.norm(x[:, None] - Ring(3).modes[None], axis=-1).argmin(1)
+    x = np.asarray(Ring().sample(KEY, N))
+    nearest = np.linalg.norm(x[:, None] - Ring().modes[None], axis=-1).argmin(1)
     assert stats.chisquare(np.bincount(nearest)).pvalue > 1e-3
-    rare = Mixture1D((0, 10, 20), (0.1,) * 3, (1, 1e-6, 3)).sample(KEY, 9000)[:, 0]
-    assert (jnp.abs(rare - 10) > 5).all()
-    assert float(jnp.mean(rare > 15)) == pytest.approx(0.75, abs=0.02)
+    rare = Mixture1D((0, 10, 20), (0.1,) * 3, (1, 1e-6, 3)).sample(KEY, N)
+    assert (np.abs(np.asarray(rare) - 10) > 5).all()
+    assert (np.asarray(rare) > 15).mean() == pytest.approx(0.75, abs=0.02)
 
 
 @pytest.mark.parametrize("d", ANALYTIC, ids=label)
@@ -295,8 +302,10 @@ def test_analytic_distributions_are_values(d):
 
 
 def test_numbers_are_normalised():
-    assert Ring(8.0, 1, 0.01) == Ring() and hash(Ring(8.0, 1, 0.01)) == hash(Ring())
-    assert Mixture([[0, 1]], np.array([2])) == Mixture(((0.0, 1.0),), (2.0,))
+    loose: dict[str, Any] = {"modes": 8.0, "radius": 1}
+    assert Ring(**loose) == Ring() and hash(Ring(**loose)) == hash(Ring())
+    loose = {"centers": [[0, 1]], "stds": np.array([2])}
+    assert Mixture(**loose) == Mixture(((0.0, 1.0),), (2.0,))
     assert Ring(modes=5) != Ring(modes=6)
 
 
@@ -305,7 +314,9 @@ def test_every_name_makes_a_distribution_by_default():
         d = distribution(name)
         assert type(d) is kind and name == name.lower()
         assert d.has_density == kind.has_density
-    assert {"ring", "grid", "two-moons", "spiral", "swiss-roll", "checkerboard"} < set(DISTRIBUTIONS)
+    assert {"ring", "grid", "two-moons", "spiral", "swiss-roll", "checkerboard"} < set(
+        DISTRIBUTIONS
+    )
     assert distribution(Ring(3)) == Ring(3)
     assert distribution(np.eye(2)) == Empirical(np.eye(2))
 
@@ -351,9 +362,16 @@ def test_empirical_is_a_pytree_with_one_leaf_and_equal_by_content():
     doubled = jax.tree.map(lambda x: 2 * x, a)
     assert doubled.shape == (2, 2) and doubled == Empirical(2 * np.eye(4), shape=(2, 2))
     assert jax.jit(lambda d: len(repr(d)) + d.dim)(a) > 4  # printable while traced
-    static = jax.jit(lambda d, key: d.sample(key, 5), static_argnums=0)
+
+    traced = []
+
+    def draw(d, key):
+        traced.append(d)
+        return d.sample(key, 5)
+
+    static = jax.jit(draw, static_argnums=0)
     assert (static(a, KEY) == static(b, KEY)).all()
-    assert static._cache_size() == 1
+    assert len(traced) == 1
 
 
 def test_empirical_with_constant_columns_still_has_a_box():
@@ -415,7 +433,7 @@ NOT_COUNT = (0, -3, 2.5, math.nan, "8", None, 10**9)
 
 @pytest.mark.parametrize(
     ("kind", "arguments"),
-    [(kind, {"std": std}) for kind in (Ring, Grid, TwoMoons, Spiral, SwissRoll, Lines) for std in NOT_STD]
+    [(kind, {"std": x}) for kind in (Ring, Grid, TwoMoons, Spiral, Lines) for x in NOT_STD]
     + [(Ring, {"modes": k}) for k in NOT_COUNT]
     + [(Grid, {"side": k}) for k in NOT_COUNT]
     + [(Spiral, {"arms": k}) for k in NOT_COUNT]

@@ -37,7 +37,7 @@ def around(centres, width, n, seed=0):
     return centre + noise
 
 
-cover = jax.jit(lambda samples: mode_coverage(samples, GRID, SIGMA))
+cover = jax.jit(lambda samples, scale=1.0: mode_coverage(samples, scale * GRID, scale * SIGMA))
 
 
 @quick
@@ -58,11 +58,11 @@ def test_kl_floor_is_the_mean_of_perfect_generators():
     assert kl_floor(1, 10) == 0
 
 
-@pytest.mark.parametrize("width", [0.1, 0.45, 0.8, 1.0, 1.2, 1.5])
+@pytest.mark.parametrize("width", [0.1, 0.5, 1.0, 1.4])
 @pytest.mark.parametrize("dim", [1, 2, 3])
 def test_std_ratio_measures_the_width_of_any_gaussian_through_the_cut(width, dim):
     centres = np.arange(4.0)[:, None] * np.ones((1, dim))
-    found = mode_coverage(around(centres, width * SIGMA, 20_000), centres, SIGMA)
+    found = jax.jit(mode_coverage)(around(centres, width * SIGMA, 20_000), centres, SIGMA)
     assert float(found.std_ratio) == pytest.approx(width, rel=0.05)
 
 
@@ -104,7 +104,7 @@ def test_diverged_samples_belong_to_no_mode():
 def test_order_and_scale_do_not_matter_and_bounds_hold(seed, spread):
     samples = around(GRID, spread * SIGMA, 300, seed)
     found, turned = cover(samples), cover(samples[::-1])
-    double = mode_coverage(2 * samples, 2 * GRID, 2 * SIGMA)
+    double = cover(2 * samples, 2.0)
     for other in (turned, double):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, 1e-4, 1e-6), found, other)
     assert 0 <= found.modes <= 25

@@ -1,6 +1,6 @@
 """The live player and its panels: what a notebook shows while a game is played."""
 
-from gan_lessons.live.display import has_front_end
+from gan_lessons.live.display import fast, has_front_end, widget_check
 from gan_lessons.live.panels import (
     Coverage,
     Densities,
@@ -29,6 +29,8 @@ __all__ = [
     "Player",
     "Quality",
     "Samples",
+    "fast",
     "has_front_end",
     "playground",
+    "widget_check",
 ]

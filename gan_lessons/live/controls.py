@@ -73,7 +73,7 @@ def slider(name: str, now: Any) -> Any:
         "description": LABELS[name],
         "tooltip": HELP[name],
         "style": STYLE,
-        "layout": widgets.Layout(width="228px"),
+        "layout": widgets.Layout(width="306px"),
     }
     if name == "objective":
         options = [(entry.replace("_", " "), entry) for entry in objectives.NAMES]
@@ -153,10 +153,17 @@ class Controls:
             description="speed",
             tooltip="Slow motion to full speed",
             style={"description_width": "40px"},
-            layout=widgets.Layout(width="240px"),
+            layout=widgets.Layout(width="200px"),
         )
         self.speed.observe(self._speed, "value")
-        return _row([self.play, *steps, reset, self.seed, self.speed])
+        self.big = widgets.ToggleButton(
+            value=player.size == "projector",
+            description="projector",
+            tooltip="Larger text, readable from the back of the room",
+            layout=widgets.Layout(width="84px"),
+        )
+        self.big.observe(self._resize, "value")
+        return _row([self.play, *steps, reset, self.seed, self.speed, self.big])
 
     def _sliders(self, names: Sequence[str]) -> list[Any]:
         shown = [self.knobs[name] for name in names]
@@ -194,6 +201,11 @@ class Controls:
 
     def _speed(self, change: Any) -> None:
         self.player.set_speed(SPEEDS[change.new])
+
+    def _resize(self, change: Any) -> None:
+        size = "projector" if change.new else "notebook"
+        self.box.layout.max_width = _width(size)
+        self.player.resize(size)
 
     def _scrubbed(self, change: Any) -> None:
         if threading.current_thread() is not self.player.worker:
@@ -246,4 +258,3 @@ def _status(player: Player) -> str:
         f"data-frames='{player.frames_sent}' data-objective='{html.escape(str(knobs.objective))}'"
     )
     return f"<span class='gan-status' {data}>{state}{speed} · {rates}</span>"
-

@@ -45,3 +45,20 @@ def cell_id() -> str | None:
         return kernel.get_parent().get("metadata", {}).get("cellId")
     except (AttributeError, LookupError):
         return None
+
+
+def widget_check() -> Any:
+    """A button that says whether a click reaches Python here; a sentence without a front end."""
+    if not has_front_end():
+        print("No front end here: figures are still pictures. Open the lesson in JupyterLab.")
+        return None
+    import ipywidgets as widgets
+
+    button = widgets.Button(description="press me", button_style="primary")
+    answer = widgets.HTML("waiting for your click …")
+
+    def clicked(_: Any) -> None:
+        answer.value = "<b>✓ Widgets work here.</b>"
+
+    button.on_click(clicked)
+    return widgets.HBox([button, answer])

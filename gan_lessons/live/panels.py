@@ -108,7 +108,7 @@ class Samples(Panel):
     it): its direction is exact, its length grows with the gradient and saturates.
     """
 
-    title = "samples over D's verdict"
+    title = "samples on D's verdict"
     grid, shown, arrows = 40, 300, 48
 
     def see(self, config: Config, state: State, knobs: Knobs) -> Any:
@@ -160,15 +160,18 @@ class Samples(Panel):
                 alpha=0.75,
             )
         )
-        self.moving(ax.legend(loc="upper right", handletextpad=0.1, borderaxespad=0.1))
         ax.set_title(self.title)
+        for x, mark, colour, name in ((0.72, "o", REAL, "real"), (0.86, "^", FAKE, "fake")):
+            place = ax.transAxes
+            ax.plot([x], [1.05], mark, color=colour, ms=5, transform=place, clip_on=False)
+            ax.text(x + 0.02, 1.05, name, color=colour, transform=place, va="center", size=8)
 
     def update(self, seen: Any, view: View) -> bool:
         fake, field, pull = map(np.asarray, seen)
         self.heat.set_data(field)
         self.fake.set_data(*fake.T)
         size = np.linalg.norm(pull, axis=1, keepdims=True)
-        length = 0.13 * self.span * np.tanh(size * self.span / 8)
+        length = 0.13 * self.span * np.tanh(size * self.span / 2)
         arrow = pull / np.maximum(size, 1e-12) * length
         self.pull.set_offsets(fake[: self.arrows])
         self.pull.set_UVC(*arrow.T)

@@ -50,7 +50,7 @@ class Player:
         knobs: Knobs | None = None,
         *,
         panels: Sequence[Panel] | None = None,
-        controls: Sequence[str] = ("objective", "lr_d", "lr_g", "r1"),
+        controls: Sequence[str] = ("objective", "lr_d", "lr_g", "r1", "noise", "d_steps"),
         steps: int = 2000,
         seed: int = 0,
         size: str = "notebook",
@@ -72,9 +72,7 @@ class Player:
         self._n, self.rate = 8, 0.0
         self._sign_of_life = time.monotonic()
         self._compiled: set[Any] = set()
-        self._see = jax.jit(
-            lambda state, knobs: [p.see(config, state, knobs) for p in self.panels]
-        )
+        self._see = jax.jit(lambda state, knobs: [p.see(config, state, knobs) for p in self.panels])
         self._knob_names = tuple(controls)
 
     # What a person, or a script, can ask for. Each call returns at once.
@@ -107,6 +105,11 @@ class Player:
         """Slow motion; None is as fast as it goes."""
         self.speed = steps_per_second
         self._ask(lambda: None)
+
+    def resize(self, size: str) -> None:
+        """Draw for a "notebook" or, with larger text, for a "projector"."""
+        check_choice("size", size, SIZES)
+        self._ask(lambda: self._fit(size))
 
     def scrub(self, index: int) -> None:
         """Show snapshot number `index` of the history; Play goes on from there."""
@@ -222,6 +225,9 @@ class Player:
             self.run.set(d_steps=kept.d_steps, g_steps=kept.g_steps)
         self._say(self.run.stopped or "")
 
+    def _fit(self, size: str) -> None:
+        self.size, self.screen = size, Screen(self.panels, self.run, size)
+
     def _reset(self, seed: int | None) -> None:
         self.cursor = None
         self.run.reset(seed)
@@ -329,7 +335,7 @@ def default_panels(config: Config) -> list[Panel]:
     return [*panels, Coverage()] if config.data.modes is not None else panels
 
 
-def playground(name: str = "ring", **changes: Any) -> Player:
+def playground(name: str = "playground", **changes: Any) -> Player:
     """A player on a preset (`gan_lessons.presets.PRESETS`).
 
     Keywords that name a field of `Config` or a knob change it; the rest goes to `Player`.

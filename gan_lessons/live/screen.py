@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from gan_lessons.live.panels import Panel, View
     from gan_lessons.run import Run
 
-WIDTH, UNIT = 9.3, 3.1  # inches: a notebook column on a 1366-pixel screen; height of one row
-SIZES = {"notebook": 100, "projector": 150}  # dots per inch
+# (inches wide, inches high, dots per inch): 930 pixels fit a notebook column on a 1366-pixel
+# screen; for a projector the same text stands larger in a smaller figure with more dots.
+SIZES = {"notebook": (9.3, 3.45, 100), "projector": (7.2, 2.9, 190)}
 
 
 class Screen:
@@ -32,7 +33,8 @@ class Screen:
     def __init__(self, panels: Sequence[Panel], run: Run, size: str = "notebook") -> None:
         self.panels, self.run = panels, run
         with mpl.rc_context(STYLE):
-            self.figure = Figure(figsize=(WIDTH, UNIT + 0.35), dpi=SIZES[size])
+            width, height, dpi = SIZES[size]
+            self.figure = Figure(figsize=(width, height), dpi=dpi)
             self.canvas = FigureCanvasAgg(self.figure)
             columns = _columns(panels)
             grid = self.figure.add_gridspec(
@@ -41,6 +43,7 @@ class Screen:
             for i, column in enumerate(columns):
                 cells = grid[i].subgridspec(len(column), 1, hspace=0.62)
                 for panel, cell in zip(column, cells, strict=True):
+                    panel.artists = []
                     panel.setup(self.figure.add_subplot(cell), run)
             self.figure.subplots_adjust(left=0.035, right=0.99, bottom=0.12, top=0.9, wspace=0.2)
         self.background: Any = None

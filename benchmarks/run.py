@@ -1,0 +1,223 @@
+"""Speed of the engine beside eager PyTorch, and of a sweep beside single runs.
+
+    python benchmarks/run.py [NAME ...] [--json] [--rounds N] [--seconds S]
+
+One row a benchmark: name, ours, theirs (steps per second, of one GAN), ratio, target. Every
+round times each side once, one after the other; figures are medians over the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+from gan_lessons import training
+from gan_lessons.distributions import Normal, Ring
+from gan_lessons.errors import InputError, check_choice, check_number
+from gan_lessons.networks import MLP
+from gan_lessons.presets import preset
+from gan_lessons.training import Config, Knobs
+
+CHUNK = 500  # steps that one call of `advance` takes
+
+
+@dataclass(frozen=True)
+class Side:
+    """One way of doing the work: `run(n)` takes n steps in each of `gans` GANs, then returns."""
+
+    label: str
+    run: Callable[[int], None]
+    chunk: int = CHUNK
+    gans: int = 1
+
+
+Sides = tuple[list[Side], list[Side]]  # ours, theirs: the fastest of each counts
+
+
+def engine(config: Config, knobs: Knobs, label: str) -> Side:
+    """The package's engine: sampling, both updates, metrics, history, in chunks."""
+    state = [training.init(config, 0)]
+
+    def run(n: int) -> None:
+        for _ in range(n // CHUNK):
+            state[0] = training.advance(config, state[0], knobs, CHUNK).state
+        jax.block_until_ready(state)
+
+    return Side(label, run)
+
+
+def pytorch(make: Callable[[Any, str], Callable[[], None]]) -> list[Side]:
+    """The step that `make(module, device)` gives, on each thread count worth trying."""
+    try:
+        import eager
+    except ImportError as error:
+        raise InputError(f"{error}; PyTorch comes with: pip install -e '.[bench]'") from None
+    device = eager.device_for(jax.default_backend())
+    step = make(eager, device)
+    return [
+        Side(f"PyTorch {device}, threads {n}", eager.repeated(step, n, device), chunk=20)
+        for n in eager.thread_counts(device)
+    ]
+
+
+def two_layers(width: int, batch: int, devices: int = 1) -> Config:
+    net = MLP((width, width), "relu")
+    return Config(Ring(), Normal(2), net, net, batch=batch, devices=devices)
+
+
+def ring(width: int, batch: int, split: bool = False) -> Sides:
+    """Two hidden layers in each player on the ring; with `split` also on two devices."""
+    ours = [engine(two_layers(width, batch), Knobs(), "one device")]
+    if split and len(jax.devices()) > 1:
+        ours.append(engine(two_layers(width, batch, 2), Knobs(), "batch over two devices"))
+    return ours, pytorch(lambda eager, device: eager.ring_step(width, batch, device))
+
+
+def ganlab() -> Sides:
+    """GAN Lab's default set-up, in our engine and in PyTorch."""
+    setup = preset("ganlab-gaussians")
+    ours = [engine(setup.config, setup.knobs, "one device")]
+    return ours, pytorch(lambda eager, device: eager.ganlab_step(device))
+
+
+def sweep(runs: int) -> Sides:
+    """`runs` GANs at once against (at most 32 of) the same, one after another."""
+    config, knobs = two_layers(64, 128), Knobs()
+    together = [training.init(config, range(runs))]
+    singles = [training.init(config, seed) for seed in range(min(runs, 32))]
+
+    def at_once(n: int) -> None:
+        together[0] = training.advance(config, together[0], knobs, n).state
+        jax.block_until_ready(together)
+
+    def in_turn(n: int) -> None:
+        for i, state in enumerate(singles):
+            singles[i] = training.advance(config, state, knobs, n).state
+        jax.block_until_ready(singles)
+
+    ours = Side(f"{runs} at once", at_once, chunk=100, gans=runs)
+    return [ours], [Side("one after another", in_turn, chunk=100, gans=len(singles))]
+
+
+# name: (least ratio it must reach, what makes the sides, whether it is left out of a plain run)
+BENCHMARKS: dict[str, tuple[float, Callable[[], Sides], bool]] = {
+    "ring-2x64": (7.0, lambda: ring(64, 128), False),
+    "ring-2x128": (3.5, lambda: ring(128, 256, split=True), False),
+    "ganlab-net": (15.0, ganlab, False),
+    "sweep-32": (1.4, lambda: sweep(32), False),
+    "sweep-1024": (1.4, lambda: sweep(1024), True),  # for a GPU
+}
+
+
+def timed(side: Side, n: int) -> float:
+    """Steps per second of one GAN, over n steps."""
+    start = time.perf_counter()
+    side.run(n)
+    return side.gans * n / (time.perf_counter() - start)
+
+
+def enough(side: Side, seconds: float) -> int:
+    """Compile and warm up; then how many steps (whole chunks) take about `seconds`."""
+    side.run(side.chunk)
+    rate = timed(side, side.chunk) / side.gans
+    return side.chunk * max(1, min(1000, round(rate * seconds / side.chunk)))
+
+
+def interleaved(sides: list[Side], rounds: int, seconds: float) -> list[list[float]]:
+    """Steps per second of each side in each round, the sides taking turns: A B A B ..."""
+    steps = [enough(side, seconds) for side in sides]
+    rates = [[timed(s, n) for s, n in zip(sides, steps, strict=True)] for _ in range(rounds)]
+    return [list(column) for column in zip(*rates, strict=True)]
+
+
+def fastest(sides: list[Side], rates: list[list[float]]) -> tuple[str, list[float]]:
+    best = max(range(len(sides)), key=lambda i: statistics.median(rates[i]))
+    return sides[best].label, rates[best]
+
+
+def measure(name: str, rounds: int, seconds: float) -> dict[str, Any]:
+    """One row; the ratio is the median over rounds of ours / theirs, `low` and `high` its range."""
+    target, make, _ = BENCHMARKS[name]
+    ours, theirs = make()
+    rates = interleaved(ours + theirs, rounds, seconds)
+    our_label, our_rates = fastest(ours, rates[: len(ours)])
+    their_label, their_rates = fastest(theirs, rates[len(ours) :])
+    ratios = [a / b for a, b in zip(our_rates, their_rates, strict=True)]
+    return {
+        "name": name,
+        "ours": round(statistics.median(our_rates), 1),
+        "theirs": round(statistics.median(their_rates), 1),
+        "ratio": round(statistics.median(ratios), 3),
+        "target": target,
+        "low": round(min(ratios), 3),
+        "high": round(max(ratios), 3),
+        "unit": "steps per second of one GAN",
+        "how": f"{our_label} | {their_label}",
+        "device": jax.devices()[0].device_kind,
+        "rounds": rounds,
+    }
+
+
+HEAD = (
+    f"{'name':12}{'ours':>10}{'theirs':>10}{'ratio':>8}{'target':>8}  {'low..high':14}"
+    "device | ours | theirs (steps a second of one GAN)"
+)
+
+
+def line(row: dict[str, Any]) -> str:
+    spread = f"{row['low']:.2f}..{row['high']:.2f}"
+    return (
+        f"{row['name']:12}{row['ours']:10.0f}{row['theirs']:10.0f}{row['ratio']:8.2f}"
+        f"{row['target']:8.1f}  {spread:14}{row['device']} | {row['how']}"
+    )
+
+
+def arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="speed of the engine, row by row")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--json", action="store_true", help="the rows as JSON on the last line")
+    parser.add_argument("--rounds", type=int, default=9, help="how often each side is timed")
+    parser.add_argument("--seconds", type=float, default=0.5, help="length of one timing")
+    return parser.parse_args(argv)
+
+
+def chosen(names: list[str]) -> list[str]:
+    for name in names:
+        check_choice("benchmark", name, BENCHMARKS)
+    return names or [name for name, (_, _, asked_for) in BENCHMARKS.items() if not asked_for]
+
+
+def main(argv: list[str] | None = None) -> int:
+    given = arguments(argv)
+    try:
+        names = chosen(given.names)
+        check_number("rounds", given.rounds, 1, 1000, integer=True)
+        check_number("seconds", given.seconds, 0, 60, above=True)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    jax.config.update("jax_num_cpu_devices", 2)  # for the row that splits its batch
+    rows = []
+    print(HEAD)
+    try:
+        for name in names:
+            rows.append(measure(name, given.rounds, given.seconds))
+            print(line(rows[-1]), flush=True)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if given.json:
+        print(json.dumps(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

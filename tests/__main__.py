@@ -1,0 +1,87 @@
+"""`python -m tests`: every check of the project, with a line of verdict for each tool.
+
+python -m tests                   formatter, linter, types, notebooks, then pytest
+python -m tests --static          all of that but pytest
+python -m tests --fix             as --static, after putting right what a tool can put right
+python -m tests --engine          pytest alone, without what is marked `browser` or `slow`
+python -m tests -- -k ring -x     what stands after `--` goes to pytest
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FIXES = {
+    "ruff check --fix": ["ruff", "check", "--fix-only", "--exit-zero"],
+    "ruff format": ["ruff", "format"],
+    "notebooks": ["tests.notebooks", "normalise"],
+}
+CHECKS = {
+    "ruff format": ["ruff", "format", "--check"],
+    "ruff check": ["ruff", "check"],
+    "mypy": ["mypy"],
+    "notebooks": ["tests.notebooks", "check"],
+}
+
+
+def run_checks(argv: list[str] | None = None) -> int:
+    """Run the checks that the command line asks for; returns 0 if all of them passed, else 1."""
+    options = parse(sys.argv[1:] if argv is None else argv)
+    if options.fix:
+        verdicts(FIXES)
+    failed = [] if options.engine else verdicts(CHECKS)
+    if not (options.fix or options.static) and not pytest(options):
+        failed.append("pytest")
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return int(bool(failed))
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Read the command line; what follows `--` is pytest's."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    group = parser.add_mutually_exclusive_group()
+    for flag in ("--fix", "--static", "--engine"):
+        group.add_argument(flag, action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("pytest", nargs="*", metavar="-- ARGUMENTS", help=argparse.SUPPRESS)
+    return parser.parse_args(argv)
+
+
+def verdicts(tools: dict[str, list[str]]) -> list[str]:
+    """Run each tool and print how it went; returns the names of those that failed."""
+    return [name for name, command in tools.items() if not verdict(name, command)]
+
+
+def verdict(name: str, command: list[str]) -> bool:
+    """Run one tool; a line if it passed, all that it said if it did not."""
+    began = time.perf_counter()
+    result = subprocess.run(python(*command), cwd=ROOT, capture_output=True, text=True)
+    word = "failed" if result.returncode else "ok"
+    print(f"{name:<18} {word:<6} {time.perf_counter() - began:6.1f} s", flush=True)
+    if result.returncode:
+        print(result.stdout + result.stderr, flush=True)
+    return not result.returncode
+
+
+def pytest(options: argparse.Namespace) -> bool:
+    """Run pytest in view; returns whether it passed."""
+    marked = ["-m", "not browser and not slow"] if options.engine else []
+    return not subprocess.call(python("pytest", *marked, *options.pytest), cwd=ROOT)
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """The command `python -m MODULE ARGUMENTS` with this interpreter."""
+    return [sys.executable, "-m", module, *arguments]
+
+
+if __name__ == "__main__":
+    sys.exit(run_checks())

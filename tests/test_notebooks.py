@@ -1,0 +1,142 @@
+"""Every lesson runs from top to bottom in a fresh kernel, and is committed in normal form."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import v4
+
+from tests import notebooks
+
+LESSONS = sorted(notebooks.FOLDER.glob("*.ipynb"))
+PIXEL = "iVBORw0KGgoAAAANSUhEUg=="
+WIDGET = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}
+
+every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+
+
+@every_lesson
+def test_lesson_is_as_committed_lessons_must_be(path: Path) -> None:
+    assert notebooks.problems(path) == []
+
+
+@pytest.mark.slow
+@every_lesson
+def test_lesson_runs(path: Path, record_property: Callable[[str, object], None]) -> None:
+    lesson = notebooks.read(path)
+    began = time.perf_counter()
+    notebooks.execute(lesson, fast=True, timeout=240)
+    seconds = time.perf_counter() - began
+    record_property("seconds", round(seconds, 1))
+    assert [o for _, o in notebooks.outputs(lesson) if o.output_type == "error"] == []
+    assert seconds < 240  # about 45 on an idle machine; this only catches what hangs
+
+
+def notebook(*outputs: nbformat.NotebookNode, source: str = "1 + 1") -> nbformat.NotebookNode:
+    cell = v4.new_code_cell(source, outputs=list(outputs), execution_count=7)
+    return v4.new_notebook(cells=[v4.new_markdown_cell("# Title\n\n"), cell])
+
+
+def shown(data: dict[str, object]) -> nbformat.NotebookNode:
+    return v4.new_output("display_data", data=data, metadata={"image/png": {"width": 3}})
+
+
+def kept(*outputs: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [output for _, output in notebooks.outputs(notebooks.normalise(notebook(*outputs)))]
+
+
+def test_normal_form_is_reached_in_one_step() -> None:
+    messy = notebook(shown({"image/png": PIXEL + "\n"}), source="x   = {'a':1}\n\n")
+    messy.metadata["widgets"] = {"state": {}}
+    once = notebooks.normalise(messy)
+    assert notebooks.normalise(once) == once
+    assert once.cells[1].source == 'x = {"a": 1}'
+    assert set(once.metadata) == {"kernelspec", "language_info", "gan_lessons"}
+    nbformat.validate(once)
+
+
+def test_an_inserted_cell_changes_no_other_id() -> None:
+    before = notebooks.normalise(notebook())
+    longer = notebook()
+    longer.cells.insert(1, v4.new_code_cell("2 + 2"))
+    after = notebooks.normalise(longer)
+    assert [after.cells[0].id, after.cells[2].id] == [cell.id for cell in before.cells]
+
+
+def test_equal_cells_have_different_ids() -> None:
+    twice = notebook()
+    twice.cells.append(v4.new_code_cell("1 + 1"))
+    ids = [cell.id for cell in notebooks.normalise(twice).cells]
+    assert len(set(ids)) == 3
+
+
+def test_widgets_go_and_their_still_figures_stay() -> None:
+    assert kept(shown({**WIDGET, "text/plain": "VBox(children=(Button(),))"})) == []
+    (output,) = kept(shown({**WIDGET, "image/png": PIXEL, "text/plain": "Player(ring)"}))
+    assert dict(output.data) == {"image/png": PIXEL}
+    (output,) = kept(shown({**WIDGET, "image/png": PIXEL, "text/plain": "8 of 8 modes"}))
+    assert output.data["text/plain"] == "8 of 8 modes"
+
+
+def test_text_loses_what_belongs_to_one_machine() -> None:
+    text = f"\x1b[31m{notebooks.ROOT}/x <Line at 0x7f00>\x1b[0m\n 1 %\r99 %\n"
+    (output,) = kept(v4.new_output("stream", name="stdout", text=text))
+    assert output.text == "../x <Line>\n99 %"
+    assert kept(v4.new_output("stream", name="stderr", text="noise")) == []
+
+
+def test_cells_are_counted_only_if_the_code_is_what_ran() -> None:
+    lesson = notebooks.normalise(notebook())
+    assert lesson.cells[1].execution_count is None
+    digest = notebooks.source_digest(lesson)
+    lesson.metadata["gan_lessons"] = {"source_sha256": digest}
+    assert notebooks.normalise(lesson).cells[1].execution_count == 1
+    lesson.cells[1].source = "1 + 2"
+    assert notebooks.normalise(lesson).cells[1].execution_count is None
+
+
+def committed(tmp_path: Path, lesson: nbformat.NotebookNode) -> Path:
+    path = tmp_path / "lesson.ipynb"
+    path.write_text(nbformat.writes(lesson) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_good_lesson_has_no_problems(tmp_path: Path) -> None:
+    lesson = notebook()
+    lesson.cells += [v4.new_markdown_cell(f"{i}") for i in range(24)]
+    lesson.metadata["gan_lessons"] = {"source_sha256": notebooks.source_digest(lesson)}
+    assert notebooks.problems(committed(tmp_path, notebooks.normalise(lesson))) == []
+
+
+def test_problems_are_told(tmp_path: Path) -> None:
+    leak = v4.new_output("stream", name="stdout", text="/home/someone/x")
+    crash = v4.new_output("error", ename="ValueError", evalue="no", traceback=[])
+    lesson = notebook(leak, crash, source="\n".join(f"x{i} = {i}" for i in range(26)))
+    told = "\n".join(notebooks.problems(committed(tmp_path, lesson)))
+    for word in ("normal form", "ran", "2 cells", "26 lines", "/home/someone/x", "ValueError"):
+        assert word in told
+
+
+@pytest.mark.slow
+def test_a_run_stamps_what_it_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path)
+    path = committed(tmp_path, notebook(source="import os\nprint(os.environ.get('MPLBACKEND'))"))
+    notebooks.run(path, timeout=60)
+    lesson = notebooks.read(path)
+    assert notebooks.stamp(lesson) == notebooks.source_digest(lesson)
+    assert "Agg" not in lesson.cells[1].outputs[0].text
+
+
+@pytest.mark.slow
+def test_a_failing_run_leaves_the_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path)
+    path = committed(tmp_path, notebook(source="1 / 0"))
+    before = path.read_bytes()
+    assert notebooks.main(["run", str(path)]) == 1
+    assert path.read_bytes() == before
