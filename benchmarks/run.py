@@ -26,16 +26,17 @@ from gan_lessons.networks import MLP
 from gan_lessons.presets import preset
 from gan_lessons.training import Config, Knobs
 
-CHUNK = 500  # steps that one call of `advance` takes
-
 
 @dataclass(frozen=True)
 class Side:
-    """One way of doing the work: `run(n)` takes n steps in each of `gans` GANs, then returns."""
+    """One way of doing the work: `run(n)` takes n steps in each of `gans` GANs, then returns.
+
+    A timing calls `run(chunk)` until its time is up.
+    """
 
     label: str
     run: Callable[[int], None]
-    chunk: int = CHUNK
+    chunk: int = 500
     gans: int = 1
 
 
@@ -47,8 +48,7 @@ def engine(config: Config, knobs: Knobs, label: str) -> Side:
     state = [training.init(config, 0)]
 
     def run(n: int) -> None:
-        for _ in range(n // CHUNK):
-            state[0] = training.advance(config, state[0], knobs, CHUNK).state
+        state[0] = training.advance(config, state[0], knobs, n).state
         jax.block_until_ready(state)
 
     return Side(label, run)
@@ -63,7 +63,7 @@ def pytorch(make: Callable[[Any, str], Callable[[], None]]) -> list[Side]:
     device = eager.device_for(jax.default_backend())
     step = make(eager, device)
     return [
-        Side(f"PyTorch {device}, threads {n}", eager.repeated(step, n, device), chunk=20)
+        Side(f"PyTorch {device}, threads {n}", eager.repeated(step, n, device), chunk=10)
         for n in eager.thread_counts(device)
     ]
 
@@ -103,8 +103,8 @@ def sweep(runs: int) -> Sides:
             singles[i] = training.advance(config, state, knobs, n).state
         jax.block_until_ready(singles)
 
-    ours = Side(f"{runs} at once", at_once, chunk=100, gans=runs)
-    return [ours], [Side("one after another", in_turn, chunk=100, gans=len(singles))]
+    ours = Side(f"{runs} at once", at_once, chunk=50, gans=runs)
+    return [ours], [Side("one after another", in_turn, chunk=50, gans=len(singles))]
 
 
 # name: (least ratio it must reach, what makes the sides, whether it is left out of a plain run)
@@ -117,24 +117,20 @@ BENCHMARKS: dict[str, tuple[float, Callable[[], Sides], bool]] = {
 }
 
 
-def timed(side: Side, n: int) -> float:
-    """Steps per second of one GAN, over n steps."""
-    start = time.perf_counter()
-    side.run(n)
-    return side.gans * n / (time.perf_counter() - start)
-
-
-def enough(side: Side, seconds: float) -> int:
-    """Compile and warm up; then how many steps (whole chunks) take about `seconds`."""
-    side.run(side.chunk)
-    rate = timed(side, side.chunk) / side.gans
-    return side.chunk * max(1, min(1000, round(rate * seconds / side.chunk)))
+def timed(side: Side, seconds: float) -> float:
+    """Steps per second of one GAN, over as many whole chunks as fill `seconds`."""
+    steps, start = 0, time.perf_counter()
+    while (spent := time.perf_counter() - start) < seconds:
+        side.run(side.chunk)
+        steps += side.chunk
+    return side.gans * steps / spent
 
 
 def interleaved(sides: list[Side], rounds: int, seconds: float) -> list[list[float]]:
     """Steps per second of each side in each round, the sides taking turns: A B A B ..."""
-    steps = [enough(side, seconds) for side in sides]
-    rates = [[timed(s, n) for s, n in zip(sides, steps, strict=True)] for _ in range(rounds)]
+    for side in sides:
+        side.run(side.chunk)  # compiles, and wakes the threads
+    rates = [[timed(side, seconds) for side in sides] for _ in range(rounds)]
     return [list(column) for column in zip(*rates, strict=True)]
 
 

@@ -27,14 +27,14 @@ from gan_lessons import __version__
 from gan_lessons.errors import InputError, check_choice, check_number
 
 if TYPE_CHECKING:
-    from gan_lessons.live.panels import Panel
     from gan_lessons.run import Run
     from gan_lessons.training import Config
 
 ROOT = Path(__file__).resolve().parent.parent
 START = "00_start_here.ipynb"
-CHUNK, TALK = 0.25, 10.0  # seconds of training between looks at Ctrl-C; between lines of progress
+CHUNK, TALK = 0.25, 10.0  # seconds of training between looks at Ctrl-C; between lines in a log
 EVALUATION = 20_000  # samples for mode coverage
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")  # what the browser tests look for
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,12 +64,12 @@ def _fail(sentence: object, status: int = 1) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("gan-lessons", description=str(__doc__).split("\n")[0])
+    parser = argparse.ArgumentParser("gan-lessons", description="GANs, taught by playing the game")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, line in (
         ("lab", "open JupyterLab on the lessons"),
-        ("playground", "the same: the playground is in the first lesson"),
+        ("playground", "the same: the first lesson holds the playground"),
     ):
         lab = commands.add_parser(name, help=line, description=line)
         lab.add_argument("--port", type=int, help="port of the server (the next one if taken)")
@@ -78,17 +78,17 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="say what is there and what is wrong")
     doctor.set_defaults(command=_doctor)
     _train_options(commands.add_parser("train", help="train a preset in the terminal"))
-    commands.add_parser("test", help="run the tests; options go to `python -m tests`")
+    commands.add_parser("test", help="run the tests; its options go to `python -m tests`")
     return parser
 
 
 def _train_options(train: argparse.ArgumentParser) -> None:
+    set_help = "a knob or a field of the config: lr_d=0.002 batch=64 'data=Ring(modes=12)' ..."
     add = train.add_argument
     add("preset", metavar="PRESET", help="ring, grid, ganlab-gaussians, relu-256-512-512, ...")
-    add("--seed", type=int, default=0)
-    add("--steps", type=int, help="train up to this step (the preset's own number)")
-    add("--set", nargs="+", action="extend", default=[], metavar="KNOB=VALUE", dest="settings",
-        help="lr_d=0.002, batch=64, data='Ring(modes=12)', generator='MLP((64, 64), \"tanh\")'")  # fmt: skip
+    add("--seed", type=int, default=0, help="0")
+    add("--steps", type=int, help="train up to this step; else the preset's number of steps")
+    add("--set", nargs="+", action="extend", default=[], metavar="KNOB=VALUE", help=set_help)
     add("--out", type=Path, metavar="FOLDER", help="runs/PRESET-SEED")
     add("--every", type=int, default=1000, metavar="N", help="steps between checkpoints (1000)")
     add("--resume", action="store_true", help="go on from the last checkpoint in FOLDER")
@@ -100,7 +100,7 @@ def _train_options(train: argparse.ArgumentParser) -> None:
 
 
 def _become(module: str, arguments: Sequence[str], needed: str) -> int:
-    """Turn into `python -m MODULE`, in the checkout that holds the file `needed`."""
+    """Turn into `python -m MODULE` in the checkout, which must hold the file `needed`."""
     if not (ROOT / needed).is_file():
         raise InputError(f"{ROOT / needed} is not there: this command needs a whole checkout")
     os.chdir(ROOT)
@@ -114,20 +114,19 @@ def _become(module: str, arguments: Sequence[str], needed: str) -> int:
 def _lab(args: argparse.Namespace) -> int:
     # Without this a kernel that some other Python left in the home folder would come first.
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
-    options = [f"--ServerApp.root_dir={ROOT / 'notebooks'}", f"--LabApp.default_url=/lab/tree/{START}"]  # fmt: skip
+    options = [f"--ServerApp.root_dir={ROOT / 'notebooks'}"]
+    options += [f"--LabApp.default_url=/lab/tree/{START}"]
     options += ["--MultiKernelManager.default_kernel_name=python3"]
     if args.port is not None:
-        options.append(f"--port={check_number('port', args.port, 1, 65535, integer=True)}")
+        options += [f"--port={check_number('--port', args.port, 1, 65535, integer=True)}"]
     if args.no_browser:
-        options.append("--no-browser")
-    if getattr(os, "geteuid", lambda: 1)() == 0:  # in a container one is often root
-        options.append("--allow-root")
+        options += ["--no-browser"]
+    if getattr(os, "geteuid", lambda: 1)() == 0:  # as in most containers
+        options += ["--allow-root"]
     return _become("jupyterlab", options, f"notebooks/{START}")
 
 
-# doctor
-
-Finding = tuple[str, str]  # ("ok", "note" or "wrong", what was found)
+# doctor: each check returns "ok", "note" or "wrong", and what it found
 
 
 def _doctor(args: argparse.Namespace) -> int:
@@ -139,42 +138,38 @@ def _doctor(args: argparse.Namespace) -> int:
             sign, text = "wrong", f"{check.__name__[1:]}: {type(error).__name__}: {error}"
         print(f"{sign:5}  {text.splitlines()[0]}", flush=True)
         wrong += sign == "wrong"
-    print(f"{wrong} of these must be put right first." if wrong else "All is well: gan-lessons lab")
+    cure = "gan-lessons lab installs what is missing; put the rest right by hand"
+    print(f"Wrong: {wrong} of {len(CHECKS)}; {cure}." if wrong else "All is well.")
     return int(wrong > 0)
 
 
-def _python() -> Finding:
+def _python() -> tuple[str, str]:
     version = ".".join(map(str, sys.version_info[:3]))
-    sign = "ok" if sys.version_info >= (3, 11) else "wrong"
-    return sign, f"Python {version} (3.11 or newer is needed), {sys.executable}"
+    good = sys.version_info >= (3, 11)
+    return "ok" if good else "wrong", f"Python {version} (needs 3.11 or newer), {sys.executable}"
 
 
-def _packages() -> Finding:
-    from importlib import metadata
-
+def _packages() -> tuple[str, str]:
     from gan_lessons import __main__ as start
 
-    if start.PYPROJECT.is_file():
-        wanted = start.wanted("")
-    else:
-        wanted = [w for w in metadata.requires("gan-lessons") or [] if "extra ==" not in w]
+    if faults := start.missing():
+        return "wrong", "; ".join(faults)
+    names = ("jax", "flax", "optax", "numpy", "matplotlib", "jupyterlab", "ipywidgets")
     found = start.distributions()
-    faults = [text for text in (start.fault(each, found) for each in wanted) if text]
-    main = ", ".join(f"{name} {found.get(name)}" for name in ("jax", "flax", "jupyterlab"))
-    return ("wrong", "; ".join(faults)) if faults else ("ok", f"{main}, all in their windows")
+    return "ok", "packages as asked for: " + ", ".join(f"{n} {found.get(n)}" for n in names)
 
 
-def _backend() -> Finding:
+def _backend() -> tuple[str, str]:
     import jax
 
-    devices = f"{len(jax.devices())} device(s), {jax.devices()[0].device_kind}"
-    text = f"JAX computes on {jax.default_backend()}: {devices}"
-    if jax.default_backend() == "cpu" and shutil.which("nvidia-smi"):
-        return "note", f"{text}; for the NVIDIA GPU here: pip install 'gan-lessons[gpu]'"
+    kind, count = jax.default_backend(), len(jax.devices())
+    text = f"JAX computes on {kind}: {count} device(s), {jax.devices()[0].device_kind}"
+    if kind == "cpu" and shutil.which("nvidia-smi"):
+        return "note", f"{text}; for the NVIDIA GPU here: pip install -e '.[gpu]'"
     return "ok", text
 
 
-def _data() -> Finding:
+def _data() -> tuple[str, str]:
     from gan_lessons.distributions import DISTRIBUTIONS
     from gan_lessons.images import LOADERS
 
@@ -182,53 +177,45 @@ def _data() -> Finding:
     return "ok", f"data without a network: {sets}, {len(DISTRIBUTIONS)} distributions"
 
 
-def _folders() -> Finding:
+def _folders() -> tuple[str, str]:
     import jax
-    import matplotlib as mpl
     from jupyter_core.paths import jupyter_runtime_dir
 
-    caches = (mpl.get_cachedir(), jupyter_runtime_dir(), jax.config.jax_compilation_cache_dir)
-    folders = [Path(cache) for cache in caches if cache]
-    closed = [str(folder) for folder in folders if not _writable(folder)]
-    if closed:
-        return "wrong", f"cannot be written to: {', '.join(closed)}"
-    return "ok", f"cache folders can be written to: {', '.join(map(str, folders))}"
+    from gan_lessons import training  # noqa: F401  it chooses the cache
+
+    config: Any = jax.config
+    runtime, cache = Path(jupyter_runtime_dir()), config.jax_compilation_cache_dir
+    there = next(path for path in (runtime, *runtime.parents) if path.exists())
+    if not os.access(there, os.W_OK):
+        return "wrong", f"Jupyter cannot write to {there}, so no kernel can start"
+    if not (cache and os.access(cache, os.W_OK)):
+        return "note", "no cache folder can be written to: every start compiles anew"
+    return "ok", f"compiled programs are kept in {cache}"
 
 
-def _writable(folder: Path) -> bool:
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
-
-
-def _kernel() -> Finding:
+def _kernel() -> tuple[str, str]:
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     from jupyter_client.kernelspec import KernelSpecManager
 
-    spec = KernelSpecManager().get_kernel_spec("python3")
-    python = Path(spec.argv[0])
+    python = Path(KernelSpecManager().get_kernel_spec("python3").argv[0])
     if python.is_absolute() and python.parent != Path(sys.executable).parent:
-        return "wrong", f"the Jupyter kernel python3 is another Python, {python}"
-    return "ok", f"Jupyter kernel python3 runs this Python ({spec.resource_dir})"
+        return "wrong", f"the Jupyter kernel python3 is another Python: {python}"
+    return "ok", "the Jupyter kernel python3 is this Python"
 
 
-def _lessons() -> Finding:
+def _lessons() -> tuple[str, str]:
     count = len(list((ROOT / "notebooks").glob("*.ipynb")))
-    return ("ok" if count else "note"), f"{count} lessons in {ROOT / 'notebooks'}"
+    return "ok" if count else "note", f"{count} lesson(s) in {ROOT / 'notebooks'}"
 
 
-def _browser() -> Finding:
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    homes = (".cache/ms-playwright", "Library/Caches/ms-playwright", "AppData/Local/ms-playwright")
-    kept = os.environ.get("PLAYWRIGHT_BROWSERS_PATH")
-    places = [Path(kept)] if kept else [Path.home() / home for home in homes]
-    found = [*filter(None, map(shutil.which, names))]
-    found += [str(path) for place in places for path in place.glob("chromium*")]
-    if found:
-        return "ok", f"a browser for the browser tests: {found[0]}"
-    return "note", "no browser for the browser tests; the lessons do not need one to be here"
+def _browser() -> tuple[str, str]:
+    found = [*filter(None, map(shutil.which, BROWSERS))]
+    if not found:
+        return "note", f"no browser for the browser tests ({', '.join(BROWSERS)}): they are skipped"
+    return "ok", f"a browser for the browser tests: {found[0]}"
 
 
-def _speed() -> Finding:
+def _speed() -> tuple[str, str]:
     from gan_lessons.presets import preset
     from gan_lessons.run import Run
 
@@ -236,10 +223,10 @@ def _speed() -> Finding:
     run = Run(ring.config, ring.knobs)
     run.advance(1)
     compiled = time.monotonic()
-    run.advance(60)
-    rate = 60 / (time.monotonic() - compiled)
-    spent = f"{rate:.0f} steps a second after {compiled - began:.1f} s of compiling"
-    return ("wrong", run.stopped) if run.stopped else ("ok", f"training the ring runs: {spent}")
+    taken = run.advance(60)
+    rate = f"{taken / (time.monotonic() - compiled):.0f} steps a second"
+    text = f"the ring trains: {rate}, after {compiled - began:.1f} s to compile"
+    return ("wrong", run.stopped) if run.stopped else ("ok", text)
 
 
 CHECKS = (_python, _packages, _backend, _data, _folders, _kernel, _lessons, _browser, _speed)
@@ -253,14 +240,14 @@ def _train(args: argparse.Namespace) -> int:
         job = Job(args)
     except InputError as error:
         return _fail(error, 2)
-    job.resume() if args.resume else job.begin()
     with _ctrl_c() as asked:
+        (job.resume if args.resume else job.begin)()
         job.train(asked)
     if job.run.stopped:
-        return _fail(f"{job.run.stopped} (The last good step is saved in {job.folder}.)")
+        return _fail(f"{job.run.stopped} The last good step is saved in {job.folder}")
     if job.run.step < job.steps:
         again = "the same command with --resume goes on from there"
-        return _fail(f"interrupted at step {job.run.step}, which is saved: {again}")
+        return _fail(f"interrupted; step {job.run.step} is saved, and {again}")
     job.report()
     return 0
 
@@ -282,19 +269,21 @@ def _ctrl_c() -> Iterator[threading.Event]:
 
 
 class Job:
-    """One training in a terminal: set up from the command line, saved as it goes, described.
+    """One training in a terminal: set up by the command line, saved as it goes, described.
 
     Raises: InputError where the command line asks for something impossible.
     """
 
     run: Run
+    saved = -1  # the step of the last checkpoint
+    spent = 0.0  # seconds of training, those before a resume included
 
     def __init__(self, args: argparse.Namespace) -> None:
         from gan_lessons import training
         from gan_lessons.presets import preset
 
-        self.args, self.preset, self.spent = args, preset(args.preset), 0.0
-        given = dict(map(_setting, args.settings))
+        self.args, self.preset = args, preset(args.preset)
+        given = dict(map(_setting, args.set))
         self.moved = {name: given.pop(name) for name in training.KNOBS if name in given}
         self.config = replace(self.preset.config, **given)
         self.knobs = training.check_knobs(replace(self.preset.knobs, **self.moved))
@@ -303,7 +292,7 @@ class Job:
         steps = self.preset.steps if args.steps is None else args.steps
         self.steps = int(check_number("--steps", steps, 1, 1e9, integer=True))
         self.every = int(check_number("--every", args.every, 1, 1e9, integer=True))
-        self.folder: Path = args.out or Path("runs") / f"{args.preset}-{self.seed}"
+        self.folder: Path = args.out or Path("runs", f"{args.preset}-{self.seed}")
 
     def begin(self) -> None:
         """Start afresh, and save step 0: a folder that cannot be written to shows at once."""
@@ -311,13 +300,16 @@ class Job:
         from gan_lessons.run import Run
 
         if there := checkpoints.steps(self.folder):
-            print(f"{self.folder} holds a run up to step {there[-1]}: starting over without it "
-                  "(--resume goes on with it)", file=sys.stderr)  # fmt: skip
+            choice = "starting over (--resume would have gone on)"
+            print(f"{self.folder} holds a run, up to step {there[-1]}: {choice}", file=sys.stderr)
         self.run = Run(self.config, self.knobs, self.seed, memory=1)
         self.save()
 
     def resume(self) -> None:
-        """Take up the last checkpoint with its history and knobs; what --set names then moves."""
+        """Take up the last checkpoint with its history and knobs; `--set` moves knobs from there.
+
+        Raises: InputError where there is none, or one from another config or seed.
+        """
         import jax
         import numpy as np
 
@@ -325,125 +317,105 @@ class Job:
         from gan_lessons.run import Run
 
         like = jax.eval_shape(lambda: training.init(self.config, self.seed))
-        saved = checkpoints.load(self.folder, like, self.config)
-        seed = saved.knobs.get("seed", self.seed)
-        if seed != self.seed:
-            raise InputError(f"{saved.path} was trained from --seed {seed}, not {self.seed}")
-        knobs = {name: saved.knobs[name] for name in training.KNOBS if name in saved.knobs}
-        self.saved, self.spent = saved.step, saved.knobs.get("seconds", 0.0)
+        last = checkpoints.load(self.folder, like, self.config)
+        if (seed := last.knobs.get("seed", self.seed)) != self.seed:
+            raise InputError(f"{last.path} was trained from --seed {seed}, not {self.seed}")
+        knobs = {name: last.knobs[name] for name in training.KNOBS if name in last.knobs}
         self.run = Run(self.config, training.Knobs(**knobs), seed, memory=1)
-        rows, state = np.asarray(saved.history), training.place(self.config, saved.state)
+        state, rows = training.place(self.config, last.state), np.asarray(last.history)
         self.run.land(training.Chunk(state, rows, np.int32(len(rows)), np.True_))  # type: ignore[arg-type]
         self.run.set(**self.moved)
+        self.saved, self.spent = last.step, last.knobs.get("seconds", 0.0)
 
     def save(self) -> None:
+        """Write a checkpoint; beside the knobs it keeps the seed and the time spent."""
         from gan_lessons import checkpoints
 
-        run = self.run
-        told = asdict(run.knobs) | {"seed": run.seed, "seconds": self.spent}
+        run, also = self.run, {"seed": self.seed, "seconds": self.spent}
+        told = asdict(run.knobs) | also
         checkpoints.save(self.folder, run.state, run.config, told, run.history, run.step)
         self.saved = run.step
 
     def train(self, asked: threading.Event) -> None:
-        """Train to the last step, until `asked` is set or to a number that is not finite; save."""
+        """Train to the last step, until `asked` is set, or to a number that is not finite."""
         run, chunk = self.run, 16
-        with Progress(self) as say:
+        with self.bar() as bar:
             while run.step < self.steps and run.stopped is None and not asked.is_set():
                 began, due = time.monotonic(), self.every - run.step % self.every
                 taken = run.advance(min(chunk, due, self.steps - run.step))
                 took = time.monotonic() - began
                 chunk = max(1, min(2 * chunk, int(taken * CHUNK / took)))
                 self.spent += took
-                say(taken)
+                bar.update(taken)
                 if taken == due:
                     self.save()
         if self.saved != run.step:
             self.save()
 
+    def bar(self) -> Any:
+        """A progress bar on a terminal; elsewhere, and beside JSON, a line now and then."""
+        from tqdm import tqdm
+
+        how: dict[str, Any] = {"total": self.steps, "initial": self.run.step, "unit": " steps"}
+        if self.args.json or not sys.stderr.isatty():
+            line = "{n_fmt} of {total_fmt} steps, {elapsed}, {rate_fmt}\n"
+            how |= {"mininterval": TALK, "miniters": 1, "bar_format": line}
+        return tqdm(**how)
+
     def report(self) -> None:
         """Write the metrics and the figure, and say how good the generator is."""
         told = {"preset": self.args.preset, "seed": self.seed, "steps": self.run.step}
         told |= {"seconds": round(self.spent, 3), **scores(self.run, self.preset.images)}
-        (self.folder / "metrics.json").write_text(json.dumps(told) + "\n", encoding="utf-8")
-        _write_history(self.run, self.folder / "metrics.csv")
+        line = json.dumps(told)
+        (self.folder / "metrics.json").write_text(f"{line}\n", encoding="utf-8")
+        write_history(self.run, self.folder / "metrics.csv")
         (self.folder / "figure.png").write_bytes(picture(self.run))
-        print(json.dumps(told) if self.args.json else _in_words(told) + f"; in {self.folder}")
-
-
-class Progress:
-    """A bar on a terminal; elsewhere, or beside JSON, a line now and then. On standard error."""
-
-    def __init__(self, job: Job) -> None:
-        from tqdm import tqdm
-
-        self.job, self.shown = job, time.monotonic()
-        plain = job.args.json or not sys.stderr.isatty()
-        self.bar = tqdm(total=job.steps, initial=job.run.step, unit="step", disable=plain)
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-
-    def __call__(self, taken: int) -> None:
-        losses = {name: f"{self.job.run.series(name)[-1]:.3f}" for name in ("d_loss", "g_loss")}
-        self.bar.set_postfix(losses, refresh=False)
-        self.bar.update(taken)
-        if self.bar.disable and time.monotonic() - self.shown > TALK:
-            self.shown = time.monotonic()
-            print(f"step {self.job.run.step} of {self.job.steps}, {losses}", file=sys.stderr)
+        print(line if self.args.json else f"{in_words(told)}\nfigure and metrics: {self.folder}")
 
 
 def scores(run: Run, images: str | None) -> dict[str, Any]:
-    """How good the generator is; under "perfect", what a perfect one would score.
+    """How good the generator is and, under "perfect", what a perfect one would score.
 
-    For data with modes those of `metrics.mode_coverage` (None where undefined), for the image
-    set called `images` the Frechet distance, for other data nothing.
+    For data with modes by `metrics.mode_coverage` (None where undefined), for the image set
+    called `images` by `metrics.FrechetMeter`, for other data nothing.
     """
+    from gan_lessons import metrics
+    from gan_lessons.images import image_set
+
     data = run.config.data
     if data.modes is not None:
-        return _mode_scores(run, data.modes)
-    if images is None or getattr(data, "shape", None) is None:
-        return {}
-    from gan_lessons.images import image_set
-    from gan_lessons.metrics import FrechetMeter
-
-    meter = FrechetMeter(image_set(images, data.shape[0]))  # type: ignore[attr-defined]
-    return {"frechet": meter(run.sample(meter.n)), "perfect": {"frechet": meter.floor}}
-
-
-def _mode_scores(run: Run, modes: Any) -> dict[str, Any]:
-    from gan_lessons.metrics import high_quality_ceiling, kl_floor
-
-    found = run.coverage(EVALUATION)
-    told: dict[str, Any] = {"modes": int(found.modes), "high_quality": float(found.high_quality)}
-    told |= {"kl": float(found.kl), "std_ratio": float(found.std_ratio)}
-    told = {name: value if math.isfinite(value) else None for name, value in told.items()}
-    ceiling, floor = high_quality_ceiling(modes.shape[1]), kl_floor(len(modes), EVALUATION)
-    perfect = {"modes": len(modes), "high_quality": ceiling, "kl": floor, "std_ratio": 1.0}
-    return {**told, "perfect": perfect}
+        found = run.coverage(EVALUATION)
+        ceiling = metrics.high_quality_ceiling(data.dim)
+        floor = metrics.kl_floor(len(data.modes), EVALUATION)
+        perfect = {"modes": len(data.modes), "high_quality": ceiling, "kl": floor, "std_ratio": 1.0}
+        seen = {name: float(getattr(found, name)) for name in perfect} | {"modes": int(found.modes)}
+        told = {name: value if math.isfinite(value) else None for name, value in seen.items()}
+        return {**told, "perfect": perfect}
+    if images and (shape := getattr(data, "shape", None)):
+        meter = metrics.FrechetMeter(image_set(images, shape[0]))
+        return {"frechet": meter(run.sample(meter.n)), "perfect": {"frechet": meter.floor}}
+    return {}
 
 
-def _in_words(told: dict[str, Any]) -> str:
-    """`modes 8 (perfect: 8), ...`: the metrics on one line."""
+def in_words(told: dict[str, Any]) -> str:
+    """The metrics on one line: `ring, seed 0: modes 8 (perfect: 8), ...`."""
     perfect = told.pop("perfect", {})
-    words = f"{told.pop('preset')}, seed {told.pop('seed')}"
+    words = [f"{told.pop('preset')}, seed {told.pop('seed')}"]
     for name, value in told.items():
-        words += f", {name} {value:.4g}" if isinstance(value, float) else f", {name} {value}"
-        words += f" (perfect: {perfect[name]:.4g})" if name in perfect else ""
-    return words
+        ideal = f" (perfect: {perfect[name]:.3g})" if name in perfect else ""
+        words.append(f"{name} {f'{value:.3g}' if isinstance(value, float) else value}{ideal}")
+    return ", ".join(words)
 
 
-def _write_history(run: Run, path: Path) -> None:
-    """One row a step; 9 digits, which tell every float32 apart."""
+def write_history(run: Run, path: Path) -> None:
+    """One row a step, with the 9 digits that tell every float32 apart."""
     import numpy as np
 
     from gan_lessons.training import METRICS
 
     table = np.column_stack([np.arange(1, run.step + 1), run.history])
-    form = ["%d"] + ["%.9g"] * len(METRICS)
-    np.savetxt(path, table, form, ",", header=",".join(("step", *METRICS)), comments="")
+    head = ",".join(("step", *METRICS))
+    np.savetxt(path, table, ["%d"] + ["%.9g"] * len(METRICS), ",", header=head, comments="")
 
 
 def picture(run: Run) -> bytes:
@@ -460,35 +432,32 @@ def picture(run: Run) -> bytes:
     return Screen(panels, run, "projector").frame(seen, View(run, run.step), crisp=True)
 
 
-def _panels(config: Config) -> list[Panel]:
+def _panels(config: Config) -> list[Any]:
     from gan_lessons.live import panels
 
-    data, below = config.data, panels.GradientNorms()
-    if data.modes is not None:
-        below = panels.Coverage()
-    if getattr(data, "shape", None) is not None:
-        return [panels.ImageGrid(), panels.Losses(), below]
+    data = config.data
+    curves = [panels.Losses(), panels.GradientNorms() if data.modes is None else panels.Coverage()]
+    if getattr(data, "shape", None):
+        return [panels.ImageGrid(), *curves]
     if data.dim == 2:
-        return [panels.Samples(), panels.Losses(), below]
-    if data.dim == config.latent.dim == 1 and data.has_density:
-        return [panels.Densities(), panels.Losses(), below]
-    return [panels.Losses(), below]
+        return [panels.Samples(), *curves]
+    plain = data.dim == config.latent.dim == 1 and data.has_density
+    return [panels.Densities(), *curves] if plain else curves
 
 
-# --set
+# --set KNOB=VALUE
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    """`"lr_d=0.01"` as a name (a knob or a field of Config) and a value, not yet checked."""
+    """The name (of a knob or a field of Config) and the value, which others check."""
     from gan_lessons.training import KNOBS, Config
 
     name, sign, value = text.partition("=")
     if not sign:
         raise InputError(f"--set wants KNOB=VALUE, as in --set lr_d=0.002, not {text!r}")
     check_choice("knob", name, (*KNOBS, *(field.name for field in fields(Config))))
-    if name in ("data", "latent", "generator", "discriminator"):
-        return name, _made(name, value)
-    return name, _number(value)
+    made = name in ("data", "latent", "generator", "discriminator")
+    return name, _made(name, value) if made else _number(value)
 
 
 def _number(text: str) -> int | float | str:
@@ -500,21 +469,21 @@ def _number(text: str) -> int | float | str:
 
 
 def _made(name: str, text: str) -> Any:
-    """What the text describes: `two-moons`, `Ring(modes=12)`, `MLP((64, 64), "tanh")`."""
+    """What the text names or writes out: two-moons, Ring(modes=12), MLP((64, 64), "tanh")."""
     from gan_lessons.distributions import DISTRIBUTIONS, distribution
     from gan_lessons.networks import MLP
 
     kinds: dict[str, Any] = {kind.__name__: kind for kind in DISTRIBUTIONS.values()}
-    example = "two-moons or 'Ring(modes=12)'"
+    example = "two-moons or Ring(modes=12)"
     if name in ("generator", "discriminator"):
-        kinds, example = {"MLP": MLP}, "'MLP((64, 64), "tanh")'"
+        kinds, example = {"MLP": MLP}, "MLP((64, 64), 'tanh')"
     elif "(" not in text:
         return distribution(text)
     try:
         call: Any = ast.parse(text, mode="eval").body
-        named = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
-        return kinds[call.func.id](*map(ast.literal_eval, call.args), **named)
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from None
+        words = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
+        return kinds[call.func.id](*map(ast.literal_eval, call.args), **words)
+    except InputError:
+        raise
     except (SyntaxError, AttributeError, KeyError, TypeError, ValueError):
-        raise InputError(f"{name} must be written like {example}, not {text!r}") from None
+        raise InputError(f"{name} is written like {example}, not {text!r}") from None

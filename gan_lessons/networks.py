@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from gan_lessons.errors import check_choice, check_number
+from gan_lessons.errors import InputError, check_choice, check_number
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "relu": jax.nn.relu,
@@ -76,13 +76,15 @@ class MLP:
     init: str = field(default="he", kw_only=True)
 
     def __post_init__(self) -> None:
-        for width in self.hidden:
-            check_number("width of a hidden layer", width, 1, 8192, integer=True)
+        if not isinstance(self.hidden, (tuple, list)):
+            raise InputError(f"hidden must be a tuple of widths like (64, 64), not {self.hidden!r}")
+        what = "width of a hidden layer"
+        widths = (int(check_number(what, each, 1, 8192, integer=True)) for each in self.hidden)
+        object.__setattr__(self, "hidden", tuple(widths))
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("output", self.output, ACTIVATIONS)
         check_choice("init", self.init, GAINS)
         check_number("output scale", self.scale, 0, 1e6, above=True)
-        object.__setattr__(self, "hidden", tuple(self.hidden))
 
     def build(self, n_in: int, n_out: int, rngs: nnx.Rngs) -> nnx.Module:
         """The network with `n_in` inputs and `n_out` outputs, weights drawn from `rngs`."""

@@ -1,0 +1,268 @@
+"""The engine against a plain reference, against itself, in sweeps, over devices, on bad input."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax import random
+
+from gan_lessons import training
+from gan_lessons.distributions import Normal, Ring
+from gan_lessons.errors import InputError
+from gan_lessons.networks import MLP
+from gan_lessons.objectives import NAMES, PENALTIES
+from gan_lessons.training import METRICS, TERMS, Config, Knobs, advance, annealed, init
+
+# One small game for (nearly) all tests here and in test_run.py: equal configs share programs.
+TINY = Config(Ring(), Normal(2), MLP((8,), "tanh"), MLP((8,), "silu"), batch=64)
+DIVERGES = Knobs("least_squares", lr_d=10, lr_g=10, beta1=0.9, beta2=0.0)  # within 20 steps
+
+
+def run(n, knobs=None, seed=0, config=TINY):
+    return advance(config, init(config, seed), knobs or Knobs(), n)
+
+
+def rows(chunk):
+    return np.asarray(chunk.history)[: int(chunk.done)]
+
+
+def arrays(tree):
+    keys = lambda x: jnp.issubdtype(x.dtype, jax.dtypes.prng_key)  # noqa: E731
+    return [np.asarray(random.key_data(x) if keys(x) else x) for x in jax.tree.leaves(tree)]
+
+
+def same_bits(one, two):
+    return all(map(np.array_equal, arrays(one), arrays(two)))
+
+
+def finite(tree):
+    return all(np.all(np.isfinite(leaf)) for leaf in arrays(tree))
+
+
+# ---- the reference: nothing shared with the engine but initial weights and random numbers
+
+
+def sigmoid(t):
+    return 1 / (1 + jnp.exp(-t))
+
+
+# name: D's loss, G's loss
+GAMES = {
+    "non_saturating": (
+        lambda r, f: -jnp.log(sigmoid(r)).mean() - jnp.log(1 - sigmoid(f)).mean(),
+        lambda r, f: -jnp.log(sigmoid(f)).mean(),
+    ),
+    "relativistic": (
+        lambda r, f: -jnp.log(sigmoid(r - f)).mean(),
+        lambda r, f: -jnp.log(sigmoid(f - r)).mean(),
+    ),
+}
+
+
+def network(weights, x, hidden):
+    """`weights` are bias, kernel, bias, kernel, ..."""
+    for bias, kernel in zip(weights[:-2:2], weights[1:-2:2], strict=True):
+        x = hidden(x @ kernel + bias[None])
+    return x @ weights[-1] + weights[-2][None]
+
+
+def generated(g, z):
+    return network(g, z, jnp.tanh)
+
+
+def logits(d, x):
+    return network(d, x, lambda t: t * sigmoid(t))[:, 0]
+
+
+def norm(leaves):
+    return jnp.sqrt(sum((leaf**2).sum() for leaf in leaves))
+
+
+def slopes(d, x):
+    return jax.vmap(jax.grad(lambda point: logits(d, point[None])[0]))(x)
+
+
+def reference_penalty(d, real, fake, share, gamma):
+    mixed = share * real + (1 - share) * fake
+    steepness = lambda x: jnp.sqrt((slopes(d, x) ** 2).sum(1))  # noqa: E731
+    return (
+        gamma["r1"] / 2 * (steepness(real) ** 2).mean()
+        + gamma["r2"] / 2 * (steepness(fake) ** 2).mean()
+        + gamma["zero_gp"] / 2 * (steepness(mixed) ** 2).mean()
+        + gamma["wgan_gp"] * ((steepness(mixed) - 1) ** 2).mean()
+    )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def reference_d(game, d, real, fake, share, gamma, smoothing):
+    """Gradient of D's whole loss, and what METRICS says of it."""
+
+    def loss(d):
+        r, f = logits(d, real), logits(d, fake)
+        value = GAMES[game][0](r, f) + smoothing * r.mean()
+        penalty = reference_penalty(d, real, fake, share, gamma)
+        seen = {"d_loss": value, "penalty": penalty}
+        return value + penalty, seen | {"d_real": sigmoid(r).mean(), "d_fake": sigmoid(f).mean()}
+
+    gradient, seen = jax.grad(loss, has_aux=True)(d)
+    return gradient, seen | {"grad_d": norm(gradient)}
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def reference_g(game, g, d, real, z, noise):
+    """Gradient of G's loss through a forward pass of its own."""
+
+    def loss(g):
+        return GAMES[game][1](logits(d, real), logits(d, generated(g, z) + noise))
+
+    value, gradient = jax.value_and_grad(loss)(g)
+    return gradient, {"g_loss": value, "grad_g": norm(gradient)}
+
+
+class Reference:
+    """The game as one would write it by hand, a step at a time, with optax's own Adam."""
+
+    def __init__(self, config, knobs, state):
+        self.config, self.knobs, self.key, self.step = config, knobs, state.key, 0
+        unravel = [player.unravel for player in training.players(config)]
+        self.g, self.d = (jax.tree.leaves(f(p)) for f, p in zip(unravel, (state.g, state.d), strict=True))
+        self.ema = self.g
+        self.opt_g, self.opt_d = self.adam(1.0).init(self.g), self.adam(1.0).init(self.d)
+
+    def adam(self, rate):
+        return optax.adam(rate, self.knobs.beta1, self.knobs.beta2)
+
+    def now(self, start, end):
+        if not self.knobs.decay_steps:
+            return start
+        share = min(self.step / self.knobs.decay_steps, 1)
+        return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+
+    def draws(self, key):
+        key_z, key_x = random.split(key)
+        size = self.config.batch
+        return self.config.latent.sample(key_z, size), self.config.data.sample(key_x, size)
+
+    def noise(self, key, shape):
+        return self.knobs.noise * random.normal(key, shape)
+
+    def d_update(self, key, real, fake):
+        k, game = self.knobs, self.knobs.objective
+        keys = random.split(key, 3)
+        gamma = {n: self.now(getattr(k, n), k.penalty_end * getattr(k, n)) for n in PENALTIES}
+        real, fake = (x + self.noise(key, x.shape) for x, key in ((real, keys[0]), (fake, keys[1])))
+        share = random.uniform(keys[2], (len(real), 1))
+        smoothing = k.label_smoothing if game == "non_saturating" else 0.0
+        gradient, seen = reference_d(game, self.d, real, fake, share, gamma, smoothing)
+        rate = self.now(k.lr_d, k.lr_d_end)
+        update, self.opt_d = self.adam(rate).update(gradient, self.opt_d)
+        self.d = optax.apply_updates(self.d, update)
+        if k.clip:
+            self.d = [jnp.clip(leaf, -k.clip, k.clip) for leaf in self.d]
+        return seen
+
+    def g_update(self, key, z, real, d):
+        k, keys = self.knobs, random.split(key, 3)
+        real = real + self.noise(keys[0], real.shape)
+        noise = self.noise(keys[1], real.shape)
+        gradient, seen = reference_g(k.objective, self.g, d, real, z, noise)
+        rate = self.now(k.lr_g, k.lr_g_end)
+        update, self.opt_g = self.adam(rate).update(gradient, self.opt_g)
+        self.g = optax.apply_updates(self.g, update)
+        self.ema = [k.ema * old + (1 - k.ema) * new for old, new in zip(self.ema, self.g)]  # noqa: B905
+        return seen
+
+    def advance(self):
+        """One step: all but the last update of D, the two that share a batch, the rest of G's."""
+        keys = random.split(random.fold_in(self.key, self.step), 5)
+        for i in range(self.knobs.d_steps - 1):
+            batch_key, key = random.split(random.fold_in(keys[0], i))
+            z, real = self.draws(batch_key)
+            self.d_update(key, real, generated(self.g, z))
+        z, real = self.draws(keys[2])
+        before = self.d
+        seen = self.d_update(keys[3], real, generated(self.g, z))
+        opponent = self.d if self.config.update == "alternating" else before
+        seen |= self.g_update(keys[4], z, real, opponent)
+        for i in range(self.knobs.g_steps - 1):
+            batch_key, key = random.split(random.fold_in(keys[1], i))
+            self.g_update(key, *self.draws(batch_key), self.d)
+        self.step += 1
+        return [float(seen[name]) for name in METRICS]
+
+
+CASES = {
+    "plain": {},
+    "d_steps": {"d_steps": 2},
+    "g_steps": {"g_steps": 2},
+    "smoothing": {"label_smoothing": 0.2},
+    "momentum": {"beta1": 0.9, "beta2": 0.9},
+    "r1": {"r1": 0.7},
+    "r2": {"r2": 0.7},
+    "zero_gp": {"zero_gp": 0.7},
+    "wgan_gp": {"wgan_gp": 0.7},
+    "clip": {"clip": 0.3, "d_steps": 2},
+    "noise": {"noise": 0.3, "g_steps": 2},
+    "ema": {"ema": 0.8, "g_steps": 2},
+    "decay": {"decay_steps": 3.0, "lr_d_end": 1e-3, "r1": 1.0, "penalty_end": 0.1},
+    "all": {"r1": 0.3, "r2": 0.2, "zero_gp": 0.1, "wgan_gp": 0.4, "clip": 1.5, "noise": 0.1}
+    | {"ema": 0.5, "d_steps": 3, "g_steps": 3, "label_smoothing": 0.1},
+}
+
+
+@functools.cache
+def one_step(update, terms):
+    config = replace(TINY, update=update)
+    return jax.jit(training.Step(config, frozenset(terms), config.data).__call__)
+
+
+def assert_agrees(reference, state, but=0):
+    """The reference's weights (all but the last `but` biases of D) are the engine's."""
+    g, d = training.players(TINY)
+    pairs = [(g, state.g, reference.g), (d, state.d, reference.d)]
+    for player, ours, plain in pairs if reference.knobs.ema == 0 else [*pairs, (g, state.ema, reference.ema)]:
+        for a, b in zip(jax.tree.leaves(player.unravel(ours)), plain, strict=True):
+            np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
+
+
+def check_against_reference(step, update, knobs, steps=3):
+    state = init(TINY, 3)
+    reference = Reference(replace(TINY, update=update), knobs, state)
+    for _ in range(steps):
+        state, seen, fine = step(state, training.traced(knobs))
+        with jax.numpy_dtype_promotion("standard"):  # optax mixes floats and its counter
+            np.testing.assert_allclose(seen, reference.advance(), rtol=2e-4, atol=1e-6)
+        assert fine
+    assert_agrees(reference, state)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_steps_are_those_of_a_plain_reference(case):
+    """All terms are compiled in, so this shows too that a term does nothing at weight 0."""
+    knobs = Knobs(lr_d=1e-2, lr_g=5e-3, **CASES[case])
+    check_against_reference(one_step("alternating", TERMS), "alternating", knobs)
+
+
+@pytest.mark.parametrize("case", ["plain", "d_steps", "g_steps"])
+def test_simultaneous_steps_are_those_of_a_plain_reference(case):
+    knobs = Knobs(lr_d=1e-2, lr_g=5e-3, **CASES[case])
+    check_against_reference(one_step("simultaneous", ()), "simultaneous", knobs)
+
+
+def test_a_paired_loss_is_that_of_a_plain_reference():
+    """One step: D's last bias has no gradient here but rounding, which Adam then blows up."""
+    knobs = Knobs("relativistic", lr_d=1e-2, lr_g=5e-3)
+    check_against_reference(one_step("alternating", TERMS), "alternating", knobs, steps=1)
