@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         ("playground", "the same: the first lesson holds the playground"),
     ):
         lab = commands.add_parser(name, help=line, description=line)
-        lab.add_argument("--port", type=int, help="port of the server (the next one if taken)")
+        lab.add_argument("--port", type=_port, help="port of the server (the next one if taken)")
         lab.add_argument("--no-browser", action="store_true", help="only print the address")
         lab.set_defaults(command=_lab)
     doctor = commands.add_parser("doctor", help="say what is there and what is wrong")
@@ -80,6 +80,12 @@ def _parser() -> argparse.ArgumentParser:
     _train_options(commands.add_parser("train", help="train a preset in the terminal"))
     commands.add_parser("test", help="run the tests; its options go to `python -m tests`")
     return parser
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and 0 < int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text!r}")
 
 
 def _train_options(train: argparse.ArgumentParser) -> None:
@@ -117,8 +123,11 @@ def _lab(args: argparse.Namespace) -> int:
     options = [f"--ServerApp.root_dir={ROOT / 'notebooks'}"]
     options += [f"--LabApp.default_url=/lab/tree/{START}"]
     options += ["--MultiKernelManager.default_kernel_name=python3"]
+    # No questions about news and updates over the lesson, and nothing asked of the network.
+    never = "jupyterlab.handlers.announcements.NeverCheckForUpdate"
+    options += ["--LabApp.news_url=None", f"--LabApp.check_for_updates_class={never}"]
     if args.port is not None:
-        options += [f"--port={check_number('--port', args.port, 1, 65535, integer=True)}"]
+        options += [f"--port={args.port}"]
     if args.no_browser:
         options += ["--no-browser"]
     if getattr(os, "geteuid", lambda: 1)() == 0:  # as in most containers
@@ -429,7 +438,7 @@ def picture(run: Run) -> bytes:
     panels = _panels(run.config)
     look = jax.jit(lambda state, knobs: [panel.see(run.config, state, knobs) for panel in panels])
     seen = look(run.state, traced(run.knobs))
-    return Screen(panels, run, "projector").frame(seen, View(run, run.step), crisp=True)
+    return Screen(panels, run).frame(seen, View(run, run.step), crisp=True)
 
 
 def _panels(config: Config) -> list[Any]:

@@ -74,7 +74,7 @@ def _attempt(function: Callable[..., Any], *arguments: Any) -> Any:
     """What `function` returns, or the exception that it raises."""
     try:
         return function(*arguments)
-    except Exception as error:  # noqa: BLE001  (what learners give may fail in any way)
+    except Exception as error:
         return error
 
 
@@ -204,7 +204,11 @@ def _key(value: Any) -> str:
 
 
 def _options(options: Options) -> dict[str, str]:
-    pairs = options.items() if isinstance(options, Mapping) else zip(ascii_lowercase, options)
+    pairs = (
+        options.items()
+        if isinstance(options, Mapping)
+        else zip(ascii_lowercase, options, strict=False)
+    )
     keyed = {_key(key): text for key, text in pairs}
     if len(keyed) < 2 or len(keyed) != len(options):
         raise InputError("options must be two or more (a list: at most 26) with distinct keys")

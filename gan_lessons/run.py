@@ -41,14 +41,13 @@ class Run:
     def __init__(
         self, config: Config, knobs: Knobs | None = None, seed: int = 0, memory: int = 96 << 20
     ) -> None:
-        self.config = config
-        self.memory = memory
-        self.reset(seed, training.check_knobs(knobs or Knobs()))
+        self.config, self.memory = config, memory
+        self.seed, self.knobs = seed, training.check_knobs(knobs or Knobs())
+        self.reset()
 
-    def reset(self, seed: int | None = None, knobs: Knobs | None = None) -> None:
-        """Start over, from `seed` or the present one."""
+    def reset(self, seed: int | None = None) -> None:
+        """Start over, from `seed` or the present one, with the knobs as they are."""
         self.seed = self.seed if seed is None else seed
-        self.knobs = knobs or self.knobs
         self.state = training.init(self.config, self.seed)
         self.stopped: str | None = None
         self.changes: list[tuple[int, Knobs]] = [(0, self.knobs)]
@@ -157,7 +156,7 @@ class Run:
     def coverage(self, n: int = 2500, seed: int = 0) -> ModeCoverage:
         """Mode coverage of `n` samples; InputError if the data has no known modes."""
         data = self.config.data
-        if data.modes is None:
+        if data.modes is None or data.mode_std is None:
             raise InputError(f"{data!r} has no modes to count; try Ring() or Grid()")
         return mode_coverage(self.sample(n, seed), data.modes, data.mode_std)
 

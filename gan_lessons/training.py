@@ -41,7 +41,7 @@ def _cache_compiled_programs() -> None:
     """
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     folder = os.path.join(home, "gan-lessons", f"compiled-{platform.node()}-{jax.__version__}")
-    if jax.config.jax_compilation_cache_dir is not None:
+    if getattr(jax.config, "jax_compilation_cache_dir", None) is not None:
         return
     with contextlib.suppress(OSError):
         os.makedirs(folder, exist_ok=True)
@@ -79,10 +79,11 @@ class Config:
     devices: int = 1
 
     def __post_init__(self) -> None:
-        check_number("batch", self.batch, 1, 65536, integer=True)
+        for name in ("batch", "devices"):
+            count = check_number(name, getattr(self, name), 1, 65536, integer=True)
+            object.__setattr__(self, name, int(count))
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("update", self.update, ("alternating", "simultaneous"))
-        check_number("devices", self.devices, 1, 65536, integer=True)
         if self.batch % self.devices:
             raise InputError(
                 f"batch must be a multiple of devices: {self.batch} does not split over "
@@ -134,7 +135,7 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
     "penalty_end": (0, 1, False),
     "label_smoothing": (0, 0.999, False),
     "ema": (0, 0.99999, False),
-} | {name: (0, 1e4, False) for name in ("r1", "r2", "zero_gp", "wgan_gp", "clip", "noise")}
+} | dict.fromkeys(("r1", "r2", "zero_gp", "wgan_gp", "clip", "noise"), (0, 10000.0, False))
 
 KNOBS = tuple(field.name for field in fields(Knobs))
 # Terms that cost time even at weight 0, so they are compiled in only when their knob is not 0.
@@ -159,7 +160,7 @@ def check_knobs(knobs: Knobs) -> Knobs:
     """Return `knobs` if every one is in its range, else raise InputError."""
     for name in KNOBS:
         check_knob(name, getattr(knobs, name))
-    if np.all(np.equal(knobs.d_steps, 0) & np.equal(knobs.g_steps, 0)):
+    if np.any(np.equal(knobs.d_steps, 0) & np.equal(knobs.g_steps, 0)):
         raise InputError("d_steps and g_steps are both 0: nobody would move; set one to 1")
     return knobs
 
@@ -193,11 +194,11 @@ class Player(NamedTuple):
 
 
 def _player(spec: MLP, n_in: int, n_out: int) -> Player:
-    def build(key: Array) -> tuple[nnx.GraphDef, nnx.State, nnx.State]:
+    def build(key: Array) -> tuple[Any, ...]:
         return nnx.split(spec.build(n_in, n_out, nnx.Rngs(key)), nnx.Param, ...)
 
     abstract = nnx.eval_shape(lambda: spec.build(n_in, n_out, nnx.Rngs(0)))
-    graphdef, params, _ = nnx.split(abstract, nnx.Param, ...)
+    graphdef, params = nnx.split(abstract, nnx.Param, ...)[:2]
     zeros, unravel = ravel_pytree(jax.tree.map(lambda leaf: np.zeros(leaf.shape, "f4"), params))
 
     def make(key: Array) -> tuple[Array, Any]:
@@ -207,7 +208,8 @@ def _player(spec: MLP, n_in: int, n_out: int) -> Player:
     def apply(params: Any, rest: Any, x: Array) -> tuple[Array, Any]:
         module = nnx.merge(graphdef, params, rest, copy=True)
         out = module(x)
-        return out, nnx.split(module, nnx.Param, ...)[2]
+        split: tuple[Any, ...] = nnx.split(module, nnx.Param, ...)
+        return out, split[2]
 
     return Player(make, apply, unravel, zeros.size)
 
@@ -244,7 +246,7 @@ def init(config: Config, seed: int | Sequence[int] = 0) -> State:
     Raises: InputError if a seed is not a whole number from 0 to 2^31 - 1.
     """
     one = isinstance(seed, (int, np.integer)) or not isinstance(seed, (Sequence, np.ndarray))
-    seeds = [seed] if one else seed
+    seeds: Any = [seed] if one else seed
     checked = [int(check_number("seed", each, 0, 2**31 - 1, integer=True)) for each in seeds]
     if one:
         return place(config, _init(config, random.key(checked[0])))
@@ -323,7 +325,7 @@ class Step:
         out, rest = self.discriminator.apply(d, rest, x)
         return out[:, 0], rest
 
-    def noisy(self, key: Array, knobs: Knobs, x: Array) -> Array:
+    def noisy(self, key: Array, knobs: Any, x: Array) -> Array:
         """Instance noise (Sønderby et al. 2017, arXiv 1610.04490), the same on every device."""
         if "noise" not in self.terms:
             return x
@@ -331,7 +333,7 @@ class Step:
         return x + knobs.noise * self.rows(random.normal(key, shape))
 
     def d_gradient(
-        self, state: State, knobs: Knobs, key: Array, real: Array, fake: Array, anneal: Any
+        self, state: State, knobs: Any, key: Array, real: Array, fake: Array, anneal: Any
     ) -> tuple[Array, dict[str, Array], Any]:
         """Gradient of D's loss with all penalties: (flat gradient, metrics, rest of D)."""
         keys = random.split(key, 3)
@@ -359,7 +361,7 @@ class Step:
         return gradient, seen, rest
 
     def g_slope(
-        self, d: Array, rest_d: Any, knobs: Knobs, key: Array, real: Array, fake: Array
+        self, d: Array, rest_d: Any, knobs: Any, key: Array, real: Array, fake: Array
     ) -> tuple[Array, Array]:
         """G's loss and its gradient at each fake: (loss, [rows, dim])."""
         keys = random.split(key, 3)
@@ -375,20 +377,21 @@ class Step:
             on_fake = self.logits(params, rest_d, self.noisy(keys[1], knobs, x))[0]
             return objectives.g_loss(knobs.objective, self.whole(on_real), self.whole(on_fake))
 
-        return jax.value_and_grad(loss)(fake)
+        both: Any = jax.value_and_grad(loss)(fake)
+        return both
 
     def move(
-        self, knobs: Knobs, params: Array, moments: Any, gradient: Array, rate: Array, go: Array
+        self, knobs: Any, params: Array, moments: Any, gradient: Array, rate: Array, go: Array
     ) -> tuple[Array, Any]:
         """One optimiser update of a flat parameter vector, or none where `go` is false."""
         optimizer = OPTIMIZERS[self.config.optimizer](knobs.beta1, knobs.beta2)
         with jax.numpy_dtype_promotion("standard"):  # optax mixes its int counter with betas
             update, after = optimizer.update(gradient, moments)
-        keep = functools.partial(jnp.where, go)
+        keep: Any = functools.partial(jnp.where, go)
         return keep(params - rate * update, params), jax.tree.map(keep, after, moments)
 
     def move_d(
-        self, state: State, knobs: Knobs, key: Array, real: Array, fake: Array, anneal: Any
+        self, state: State, knobs: Any, key: Array, real: Array, fake: Array, anneal: Any
     ) -> tuple[State, dict[str, Array], Array]:
         gradient, seen, rest = self.d_gradient(state, knobs, key, real, fake, anneal)
         seen["grad_d"] = jnp.linalg.norm(gradient)
@@ -403,7 +406,7 @@ class Step:
     def move_g(
         self,
         state: State,
-        knobs: Knobs,
+        knobs: Any,
         gradient: Array,
         anneal: Any,
         fine: Array,
@@ -418,20 +421,20 @@ class Step:
             ema = jnp.where(go, knobs.ema * ema + (1 - knobs.ema) * g, ema)
         return replace(state, g=g, opt_g=moments, ema=ema), size, fine
 
-    def fakes(self, state: State, z: Array) -> tuple[Array, Callable, Any]:
+    def fakes(self, state: State, z: Array) -> tuple[Any, ...]:
         """G(z), the pullback to G's parameters, and the rest of G."""
         params = self.generator.unravel(state.g)
         apply = lambda g: self.generator.apply(g, state.rest_g, z)  # noqa: E731
         return jax.vjp(apply, params, has_aux=True)
 
-    def extra_d(self, index: Array, state: State, knobs: Knobs, key: Array, anneal: Any) -> State:
+    def extra_d(self, index: Array, state: State, knobs: Any, key: Array, anneal: Any) -> State:
         """One of the d_steps - 1 updates of D before the shared one."""
         key_batch, key_d = random.split(random.fold_in(key, index))
         z, real = self.batches(key_batch)
         fake = self.generator.apply(self.generator.unravel(state.g), state.rest_g, z)[0]
         return self.move_d(state, knobs, key_d, real, fake, anneal)[0]
 
-    def extra_g(self, index: Array, state: State, knobs: Knobs, key: Array, anneal: Any) -> State:
+    def extra_g(self, index: Array, state: State, knobs: Any, key: Array, anneal: Any) -> State:
         """One of the g_steps - 1 updates of G after the shared one."""
         key_batch, key_g = random.split(random.fold_in(key, index))
         z, real = self.batches(key_batch)
@@ -441,7 +444,7 @@ class Step:
         state = self.move_g(state, knobs, gradient, anneal, jnp.array(True))[0]
         return replace(state, rest_g=rest)
 
-    def __call__(self, before: State, knobs: Knobs) -> tuple[State, Float[Array, "metrics"], Array]:
+    def __call__(self, before: State, knobs: Any) -> tuple[State, Float[Array, "metrics"], Array]:
         """(state after, metrics in the order of METRICS, whether all was finite).
 
         Where something was not finite, the update that would have used it is not made, so the
@@ -486,7 +489,9 @@ def _batched(tree: Any, ndim: int) -> Any:
     return jax.tree.map(lambda leaf: 0 if leaf.ndim > ndim else None, tree)
 
 
-def _chunk(config: Config, terms: frozenset[str], data: Any, state: State, knobs: Any, n: Array):
+def _chunk(
+    config: Config, terms: frozenset[str], data: Any, state: State, knobs: Any, n: Array
+) -> tuple[State, Array, Array, Array]:
     step: Callable = Step(config, terms, data)
     runs = state.step.shape
     if runs:
@@ -494,9 +499,9 @@ def _chunk(config: Config, terms: frozenset[str], data: Any, state: State, knobs
     history = jnp.zeros((BLOCK, *runs, len(METRICS)))
 
     def body(carry: tuple) -> tuple:
-        i, state, history, _ = carry
+        i, state, history, so_far = carry
         state, seen, fine = step(state, knobs)
-        return i + 1, state, history.at[i].set(seen), fine
+        return i + 1, state, history.at[i].set(seen), so_far & fine
 
     def going(carry: tuple) -> Array:
         return (carry[0] < n) & carry[3].any()
@@ -507,7 +512,9 @@ def _chunk(config: Config, terms: frozenset[str], data: Any, state: State, knobs
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=3)
-def _advance(config: Config, terms: frozenset[str], data: Any, state: State, knobs: Any, n: Any):
+def _advance(
+    config: Config, terms: frozenset[str], data: Any, state: State, knobs: Any, n: Any
+) -> tuple[State, Array, Array, Array]:
     chunk = functools.partial(_chunk, config, terms)
     if config.devices > 1:
         chunk = jax.shard_map(
@@ -516,7 +523,7 @@ def _advance(config: Config, terms: frozenset[str], data: Any, state: State, kno
     return chunk(data, state, knobs, n)
 
 
-def traced(knobs: Knobs) -> Knobs:
+def traced(knobs: Knobs) -> Any:
     """Knobs as arrays, the objective as its number: what a jitted step takes."""
     names = np.atleast_1d(np.asarray(knobs.objective))
     which = np.array([objectives.index(str(name)) for name in names], np.int32)
@@ -524,7 +531,8 @@ def traced(knobs: Knobs) -> Knobs:
     for name in ("d_steps", "g_steps"):
         numbers[name] = numbers[name].astype(np.int32)
     which = which if np.ndim(knobs.objective) else which[0]
-    return Knobs(objective=which, **numbers)
+    values: dict[str, Any] = {"objective": which, **numbers}
+    return Knobs(**values)
 
 
 def terms(knobs: Knobs) -> frozenset[str]:
@@ -554,9 +562,15 @@ def advance(config: Config, state: State, knobs: Knobs, n: int) -> Chunk:
     """Train `n` steps (1 to BLOCK) in one jitted call. `state` is donated: do not use it again.
 
     A state from `init(config, [seeds])` trains all its runs at once; then knobs may be arrays
-    with one value a run.
+    with one value a run. Raises InputError where `n` or the length of an array does not fit.
     """
     count = int(check_number("n", n, 1, BLOCK, integer=True))
+    for name in KNOBS:
+        if (shape := np.shape(getattr(knobs, name))) not in ((), state.step.shape):
+            raise InputError(
+                f"{name} has shape {shape}, but the state holds {state.step.size} run(s); "
+                "give one number for all, or init(config, [seeds]) and one number a run"
+            )
     return Chunk(*_advance(config, terms(knobs), config.data, state, traced(knobs), count))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -31,9 +30,9 @@ if "jax" in sys.modules:  # a plugin was there first, and JAX reads its environm
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: Any, call: Any) -> Iterator[Any]:
+def pytest_runtest_makereport(item: Any, call: Any) -> Any:
     """Let fixtures know that their test failed (`request.node.failed`), to keep a screenshot."""
-    report = yield
+    report: Any = yield
     if report.when == "call":
         item.failed = report.failed
     return report

@@ -229,13 +229,16 @@ def one_step(update, terms):
     return jax.jit(training.Step(config, frozenset(terms), config.data).__call__)
 
 
-def assert_agrees(reference, state, but=0):
-    """The reference's weights (all but the last `but` biases of D) are the engine's."""
+def assert_agrees(reference, state):
+    """G, its average and D; but D's last bias has no gradient in a paired loss but rounding."""
     g, d = training.players(TINY)
     pairs = [(g, state.g, reference.g), (d, state.d, reference.d)]
-    for player, ours, plain in pairs if reference.knobs.ema == 0 else [*pairs, (g, state.ema, reference.ema)]:
-        for a, b in zip(jax.tree.leaves(player.unravel(ours)), plain, strict=True):
-            np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
+    pairs += [(g, state.ema, reference.ema)] if reference.knobs.ema else []
+    for player, ours, plain in pairs:
+        leaves = jax.tree.leaves(player.unravel(ours))
+        for a, b in zip(leaves, plain, strict=True):
+            if not (reference.knobs.objective == "relativistic" and a.size == 1):
+                np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
 
 
 def check_against_reference(step, update, knobs, steps=3):
@@ -263,6 +266,162 @@ def test_simultaneous_steps_are_those_of_a_plain_reference(case):
 
 
 def test_a_paired_loss_is_that_of_a_plain_reference():
-    """One step: D's last bias has no gradient here but rounding, which Adam then blows up."""
+    """One step: after it D's last bias, which Adam moves by rounding alone, shows in D's mean."""
     knobs = Knobs("relativistic", lr_d=1e-2, lr_g=5e-3)
     check_against_reference(one_step("alternating", TERMS), "alternating", knobs, steps=1)
+
+
+# ---- chunks
+
+
+def test_advance_is_that_step_again_and_again():
+    knobs, step = Knobs(lr_d=1e-2), one_step("alternating", TERMS)
+    state, seen = init(TINY, 0), []
+    for _ in range(5):
+        state, row, _ = step(state, training.traced(knobs))
+        seen.append(row)
+    chunk = run(5, knobs)
+    assert (int(chunk.done), bool(chunk.fine), int(chunk.state.step)) == (5, True, 5)
+    np.testing.assert_allclose(rows(chunk), np.stack(seen), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(chunk.state.g, state.g, rtol=1e-4, atol=1e-5)
+
+
+def test_the_seed_decides_every_bit():
+    one, same, other = run(7), run(7), run(7, seed=1)
+    assert same_bits(one, same)
+    assert not np.array_equal(rows(one), rows(other))
+
+
+@settings(deadline=None, max_examples=6)
+@given(st.integers(1, 11), st.integers(0, 2**31 - 1))
+def test_where_a_run_is_cut_changes_no_bit(cut, seed):
+    whole = run(12, seed=seed)
+    first = run(cut, seed=seed)
+    upper = rows(first)
+    second = advance(TINY, first.state, Knobs(), 12 - cut)
+    assert same_bits(whole.state, second.state)
+    np.testing.assert_array_equal(rows(whole), np.concatenate([upper, rows(second)]))
+
+
+def test_seeds_give_different_weights_and_whole_numbers_of_any_kind_serve():
+    assert same_bits(init(TINY, 5), init(TINY, np.int64(5)))
+    assert not np.array_equal(init(TINY, 5).g, init(TINY, 6).g)
+
+
+def test_moving_knobs_compiles_nothing():
+    run(1, Knobs(lr_d=0.01, objective="hinge"))
+    before = training._advance._cache_size()
+    for moved in (
+        {"lr_d": 0.2, "lr_g": 1e-5, "decay_steps": 50.0, "lr_d_end": 1e-4, "lr_g_end": 1e-6},
+        {"objective": "minimax", "label_smoothing": 0.1},
+        {"objective": "wasserstein", "d_steps": 5, "g_steps": 0},
+        {"beta1": 0.0, "beta2": 0.999, "penalty_end": 0.5},
+    ):
+        run(3, Knobs(**moved), seed=9)
+    assert training._advance._cache_size() == before
+    run(2, Knobs(r1=0.1))
+    with_r1 = training._advance._cache_size()
+    run(2, Knobs(r1=5.0, lr_d=0.1))
+    assert training._advance._cache_size() == with_r1
+
+
+def test_nobody_moves_who_has_no_steps():
+    start, only_d, only_g = init(TINY, 0), run(3, Knobs(g_steps=0)), run(3, Knobs(d_steps=0))
+    assert np.array_equal(only_d.state.g, start.g) and not np.array_equal(only_d.state.d, start.d)
+    assert np.array_equal(only_g.state.d, start.d) and not np.array_equal(only_g.state.g, start.g)
+
+
+@given(st.floats(1e-6, 10), st.floats(0, 10), st.integers(1, 10**6), st.floats(0, 1))
+@settings(deadline=None, max_examples=25)
+def test_annealed(start, end, length, share):
+    value = functools.partial(_annealed, np.float32(start), np.float32(end))
+    near = functools.partial(pytest.approx, rel=1e-5, abs=1e-5)
+    assert value(0, length) == near(start)
+    assert value(length, length) == value(10 * length, length) == near(end)
+    step = int(share * length)
+    cosine = end + (start - end) * (1 + math.cos(math.pi * step / length)) / 2
+    assert value(step, length) == near(cosine)
+    assert value(step, 0) == np.float32(start)
+
+
+@jax.jit
+def _annealed(start, end, step, length):
+    return annealed(start, end, step, length.astype(jnp.float32))
+
+
+# ---- sweeps
+
+COMPARED = [METRICS.index(name) for name in ("d_loss", "grad_d", "grad_g", "penalty")]
+
+
+@pytest.fixture(scope="module")
+def sweep():
+    """Every objective once, each with rates, steps and a seed of its own; one run diverges."""
+    n = len(NAMES) + 1
+    knobs = Knobs(
+        objective=[*NAMES, DIVERGES.objective],
+        lr_d=np.append(np.geomspace(1e-3, 1e-2, n - 1), DIVERGES.lr_d),
+        lr_g=np.append(np.geomspace(1e-2, 1e-3, n - 1), DIVERGES.lr_g),
+        beta1=np.append(np.linspace(0, 0.6, n - 1), DIVERGES.beta1),
+        beta2=np.append(np.full(n - 1, 0.99), DIVERGES.beta2),
+        d_steps=[1, 2, 1, 3, 1, 1, 2, 1],
+        g_steps=[1, 1, 2, 1, 1, 0, 1, 1],
+    )
+    seeds = [10 + i for i in range(n)]
+    return knobs, seeds, advance(TINY, init(TINY, seeds), knobs, 30)
+
+
+def of_run(knobs, i):
+    return Knobs(**{k: v if np.ndim(v) == 0 else np.asarray(v)[i].item() for k, v in vars(knobs).items()})
+
+
+@pytest.mark.parametrize("i", range(len(NAMES)))
+def test_a_run_of_a_sweep_is_the_run_alone(sweep, i):
+    """To rounding: a batch of matrix products is summed in another order than one alone."""
+    knobs, seeds, chunk = sweep
+    alone = run(30, of_run(knobs, i), seeds[i])
+    assert chunk.fine[i] and int(chunk.state.step[i]) == 30
+    together, single = rows(chunk)[:, i], rows(alone)
+    np.testing.assert_allclose(together[:10, COMPARED], single[:10, COMPARED], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(chunk.state.g[i], alone.state.g, rtol=1e-2, atol=1e-3)
+
+
+def test_a_run_that_diverges_stops_alone(sweep):
+    knobs, seeds, chunk = sweep
+    last = len(seeds) - 1
+    np.testing.assert_array_equal(chunk.fine, [True] * last + [False])
+    np.testing.assert_array_equal(chunk.state.step[:-1], 30)
+    assert 0 < int(chunk.state.step[last]) < 30
+    assert finite(chunk.state)
+
+
+def test_seeds_side_by_side_start_as_alone():
+    state = init(TINY, [4, 7])
+    for i, seed in enumerate((4, 7)):
+        alone = init(TINY, seed)
+        np.testing.assert_allclose(state.g[i], alone.g, rtol=1e-6)
+        assert np.array_equal(random.key_data(state.key[i]), random.key_data(alone.key))
+
+
+# ---- numbers that are not finite
+
+
+def test_divergence_stops_before_the_step_that_failed():
+    chunk = run(100, DIVERGES)
+    done = int(chunk.done)
+    assert 1 < done < 100 and not chunk.fine
+    assert int(chunk.state.step) == done - 1
+    assert finite(chunk.state)
+    assert np.all(np.isfinite(rows(chunk)[:-1, COMPARED]))
+    assert not np.all(np.isfinite(rows(chunk)[-1]))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e30])
+def test_a_discriminator_that_is_not_finite_moves_nobody(bad):
+    broken = init(TINY, 0)
+    broken = replace(broken, d=broken.d.at[-1].set(bad))
+    before = arrays(broken)
+    chunk = advance(TINY, broken, Knobs("least_squares"), 10)
+    assert int(chunk.done) == 1 and not chunk.fine
+    for one, two in zip(before, arrays(chunk.state), strict=True):
+        np.testing.assert_array_equal(one, two)

@@ -1,4 +1,4 @@
-"""The widgets of a player. Callbacks only call the player's asking methods, which return at once."""
+"""A player's widgets. Callbacks only call its asking methods, which return at once."""
 
 from __future__ import annotations
 

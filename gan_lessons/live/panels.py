@@ -23,10 +23,20 @@ from gan_lessons import objectives, training
 from gan_lessons.distributions import Normal, Uniform
 from gan_lessons.errors import InputError
 from gan_lessons.metrics import FrechetMeter, high_quality_ceiling, mode_coverage
-from gan_lessons.plots import ARROW, DISCRIMINATOR, FAINT, FAKE, GENERATOR, INK, REAL, VERDICT
-from gan_lessons.plots import bare, tile
+from gan_lessons.plots import (
+    ARROW,
+    DISCRIMINATOR,
+    FAINT,
+    FAKE,
+    GENERATOR,
+    INK,
+    REAL,
+    VERDICT,
+    bare,
+    tile,
+)
 from gan_lessons.run import Run
-from gan_lessons.training import METRICS, Config, Knobs, State, Step
+from gan_lessons.training import METRICS, Config, State, Step
 
 
 class View(NamedTuple):
@@ -54,7 +64,7 @@ class Panel:
     def __init__(self) -> None:
         self.artists: list[Any] = []
 
-    def see(self, config: Config, state: State, knobs: Knobs) -> Any:
+    def see(self, config: Config, state: State, knobs: Any) -> Any:
         """What to show, computed on the device (traced, so no Python branching on values)."""
         return ()
 
@@ -111,7 +121,7 @@ class Samples(Panel):
     title = "samples on D's verdict"
     grid, shown, arrows = 40, 300, 48
 
-    def see(self, config: Config, state: State, knobs: Knobs) -> Any:
+    def see(self, config: Config, state: State, knobs: Any) -> Any:
         key_z, key_x = random.split(random.key(7))
         fake = training.generate(config, state, config.latent.sample(key_z, self.shown))
         real = config.data.sample(key_x, self.shown)
@@ -206,7 +216,7 @@ class LatentGrid(Panel):
         low, high = latent.extent[0]
         return lambda u: low + (high - low) * u
 
-    def see(self, config: Config, state: State, knobs: Knobs) -> Any:
+    def see(self, config: Config, state: State, knobs: Any) -> Any:
         z = self.lattice(config)
         x = training.generate(config, state, z.reshape(-1, config.latent.dim))
         return x.reshape(*z.shape[:2], -1)
@@ -235,10 +245,12 @@ class Coverage(Panel):
     title = "modes"
     samples = 2000
 
-    def see(self, config: Config, state: State, knobs: Knobs) -> Any:
+    def see(self, config: Config, state: State, knobs: Any) -> Any:
         key = random.fold_in(random.key(3), state.step)
         fake = training.sample(config, self.samples, state, key)
-        return mode_coverage(fake, config.data.modes, config.data.mode_std)
+        data = config.data
+        assert data.modes is not None and data.mode_std is not None  # `setup` saw to it
+        return mode_coverage(fake, data.modes, data.mode_std)
 
     def setup(self, ax: Axes, run: Run) -> None:
         modes = run.config.data.modes
@@ -389,7 +401,7 @@ class Densities(Panel):
         share = (jnp.arange(n) + 0.5) / n
         return LatentGrid.quantile(config)(share)[:, None]
 
-    def see(self, config: Config, state: State, knobs: Knobs) -> Any:
+    def see(self, config: Config, state: State, knobs: Any) -> Any:
         x = jnp.linspace(*config.data.extent[0], self.points)
         fake = training.generate(config, state, self.spread(config, self.latents))
         gap = (x[:, None] - fake[:, 0]) / self.bandwidth
@@ -463,7 +475,7 @@ class _Pictures(Panel):
     def latents(self, config: Config) -> Array:
         raise NotImplementedError
 
-    def see(self, config: Config, state: State, knobs: Knobs) -> Any:
+    def see(self, config: Config, state: State, knobs: Any) -> Any:
         return training.generate(config, state, self.latents(config))
 
     def setup(self, ax: Axes, run: Run) -> None:
@@ -556,7 +568,7 @@ class Quality(Panel):
         self.meter, self.every, self.samples = meter, every, samples
         self.measured: dict[int, float] = {}
 
-    def see(self, config: Config, state: State, knobs: Knobs) -> Any:
+    def see(self, config: Config, state: State, knobs: Any) -> Any:
         return training.sample(config, self.samples, state, random.key(5))
 
     def setup(self, ax: Axes, run: Run) -> None:

@@ -1,0 +1,328 @@
+"""The command line: what it refuses, what it writes, and that a resumed run is the same run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from gan_lessons import checkpoints, cli, training
+from gan_lessons.run import Run
+
+SMALL = "MLP((8,), 'tanh')"
+TINY = ["--set", "batch=16", f"generator={SMALL}", f"discriminator={SMALL}"]
+START = "import sys; from gan_lessons.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+def train(folder: Path, *more: str, preset: str = "ring") -> int:
+    return cli.main(["train", preset, *TINY, "--out", str(folder), *more])
+
+
+def last(folder: Path, *more: str) -> tuple[checkpoints.Checkpoint, list[np.ndarray]]:
+    """The last checkpoint of a tiny ring, and the leaves of its state."""
+    job = cli.Job(cli._parser().parse_args(["train", "ring", *TINY, *more]))
+    saved = checkpoints.load(folder, training.init(job.config, 0), job.config)
+    state = jax.tree.leaves(saved.state)
+    keys = [jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in state]
+    bits = [jax.random.key_data(a) if k else a for a, k in zip(state, keys, strict=True)]
+    return saved, [np.asarray(leaf) for leaf in bits]
+
+
+def same(one: Path, other: Path) -> bool:
+    """Whether two finished runs are equal, bit for bit: state, knobs and history."""
+    (a, state), (b, expected) = last(one), last(other)
+    tables = ((folder / "metrics.csv").read_text() for folder in (one, other))
+    return (
+        a.step == b.step
+        and all(map(np.array_equal, state, expected))
+        and np.array_equal(np.asarray(a.history), np.asarray(b.history))
+        and {**a.knobs, "seconds": 0} == {**b.knobs, "seconds": 0}
+        and len(set(tables)) == 1
+    )
+
+
+def one_sentence(capsys: pytest.CaptureFixture[str]) -> str:
+    """What standard error says, which must be one line."""
+    said = capsys.readouterr().err.strip().splitlines()
+    said = [line for line in said if line.startswith("gan-lessons")]
+    assert len(said) == 1
+    return said[0]
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the figure, which costs more than the tiny training."""
+    monkeypatch.setattr(cli, "picture", lambda run: b"")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = "import sys; from gan_lessons.cli import main; main(['train', '--help']); " + (
+        "assert not {'jax', 'numpy', 'matplotlib', 'tqdm'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=cli.ROOT, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("argv", "hint"),
+    [
+        (["train", "rnig"], "ring"),
+        (["train", "ring", "--seed", "-1"], "seed"),
+        (["train", "ring", "--steps", "0"], "steps"),
+        (["train", "ring", "--steps", "many"], "many"),
+        (["train", "ring", "--every", "0"], "every"),
+        (["train", "ring", "--set", "lr_q=1"], "lr_g"),
+        (["train", "ring", "--set", "bacth=1"], "batch"),
+        (["train", "ring", "--set", "lr_d"], "KNOB=VALUE"),
+        (["train", "ring", "--set", "lr_d=-1"], "lr_d"),
+        (["train", "ring", "--set", "lr_d=nan"], "lr_d"),
+        (["train", "ring", "--set", "lr_d=fast"], "lr_d"),
+        (["train", "ring", "--set", "batch=2.5"], "whole"),
+        (["train", "ring", "--set", "objective=hing"], "hinge"),
+        (["train", "ring", "--set", "d_steps=0", "g_steps=0"], "d_steps"),
+        (["train", "ring", "--set", "data=two-mons"], "two-moons"),
+        (["train", "ring", "--set", "data=Ring(modes=0)"], "modes"),
+        (["train", "ring", "--set", "data=open('x')"], "Ring"),
+        (["train", "ring", "--set", "generator=64"], "MLP"),
+        (["train", "ring", "--set", "devices=4096", "batch=4096"], "devices"),
+        (["lab", "--port", "0"], "65535"),
+        (["trian"], "train"),
+        ([], "COMMAND"),
+    ],
+)
+def test_a_bad_command_line_gets_a_sentence_and_status_2(
+    argv: list[str],
+    hint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(argv) == 2
+    assert hint in one_sentence(capsys)
+    assert not list(tmp_path.iterdir())
+
+
+def test_train_writes_checkpoints_metrics_and_a_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    argv = ["train", "ring", *TINY, "--seed", "3", "--steps", "50", "--every", "20", "--json"]
+    assert cli.main(argv) == 0
+    folder = Path("runs", "ring-3")
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    told = json.loads(capsys.readouterr().out.splitlines()[-1], parse_constant=refuse)
+    assert told == json.loads((folder / "metrics.json").read_text())
+    assert (told["preset"], told["seed"], told["steps"]) == ("ring", 3, 50)
+    assert {"modes", "high_quality", "kl", "std_ratio", "seconds"} <= told.keys()
+    assert 0 <= told["modes"] <= told["perfect"]["modes"] == 8
+    assert 0 <= told["high_quality"] <= 1 and told["seconds"] > 0
+    assert checkpoints.steps(folder) == [20, 40, 50]
+    table = np.genfromtxt(folder / "metrics.csv", delimiter=",", names=True)
+    assert table.dtype.names == ("step", *training.METRICS)
+    assert np.array_equal(table["step"], np.arange(1, 51))
+    history = last(folder, "--seed", "3")[0].history
+    assert np.array_equal(table["d_loss"].astype(np.float32), np.asarray(history)[:, 0])
+    assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("preset", "more", "scored"),
+    [
+        ("one-dimension", [], "modes"),
+        ("ring", ["--set", "data=two-moons"], None),
+        ("ring", ["--set", "data=Normal(3)"], None),
+        ("leaky-256-512", [], "frechet"),
+    ],
+)
+def test_every_kind_of_data_gets_its_figure_and_its_score(
+    preset: str, more: list[str], scored: str | None
+) -> None:
+    job = cli.Job(cli._parser().parse_args(["train", preset, *TINY, *more]))
+    run = Run(job.config, job.knobs)
+    assert cli.picture(run).startswith(b"\x89PNG")
+    told = cli.scores(run, job.preset.images)
+    assert scored is None or told[scored] >= 0
+    assert {"modes", "frechet"} & told.keys() == ({scored} if scored else set())
+
+
+@pytest.mark.usefixtures("plain")
+def test_resume_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    knobs = ["--set", "ema=0.9", "noise=0.1", "decay_steps=60"]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert train(whole, "--steps", "61", *knobs) == 0
+    assert train(parts, "--steps", "23", "--every", "7", *knobs) == 0
+    assert train(parts, "--steps", "40", "--resume") == 0  # knobs come from the checkpoint
+    assert train(parts, "--steps", "61", "--resume", *knobs) == 0
+    assert same(whole, parts)
+    assert train(parts, "--steps", "61", "--resume") == 0  # nothing left to do does no harm
+    assert same(whole, parts)
+
+
+@pytest.mark.usefixtures("plain")
+def test_knobs_may_move_at_a_resume(tmp_path: Path) -> None:
+    assert train(tmp_path, "--steps", "10") == 0
+    assert train(tmp_path, "--steps", "20", "--resume", "--set", "lr_d=0.5") == 0
+    saved, _ = last(tmp_path)
+    assert (saved.step, saved.knobs["lr_d"], len(saved.history)) == (20, 0.5, 20)
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_second_start_says_that_it_starts_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tmp_path, "--steps", "10") == 0
+    assert train(tmp_path, "--steps", "5") == 0
+    assert "--resume" in capsys.readouterr().err
+    assert last(tmp_path)[0].step == 5
+
+
+def wait(process: subprocess.Popen, ready: Callable[[], Any]) -> None:
+    until = time.monotonic() + 120
+    while not ready() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
+    assert process.poll() is None and ready(), process.communicate()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to a process on Windows")
+@pytest.mark.usefixtures("plain")
+def test_ctrl_c_saves_and_a_resume_ends_as_if_nothing_had_been(tmp_path: Path) -> None:
+    folder, whole = tmp_path / "cut", tmp_path / "whole"
+    argv = ["train", "ring", *TINY, "--out", str(folder), "--steps", "1000000", "--every", "100"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", START, *argv],
+        cwd=cli.ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        wait(process, lambda: list(folder.glob("*-step-*00")))
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 1
+    assert "--resume" in error and "Traceback" not in error and not out
+    end = last(folder)[0].step + 30
+    assert train(folder, "--steps", str(end), "--resume") == 0
+    assert train(whole, "--steps", str(end)) == 0
+    assert same(folder, whole)
+
+
+def test_an_interrupt_at_any_other_time_shows_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(args: Any) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_doctor", interrupted)
+    assert cli.main(["doctor"]) == 1
+    assert "interrupted" in one_sentence(capsys)
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_run_that_diverges_keeps_its_last_good_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wild = ["--set", "objective=wasserstein", "lr_d=10", "lr_g=10", "optimizer=sgd", "r1=0", "r2=0"]
+    assert train(tmp_path, "--steps", "500", *wild) == 1
+    assert "no longer finite" in one_sentence(capsys)
+    saved, state = last(tmp_path, *wild)
+    assert 0 < saved.step == len(saved.history) < 500
+    assert np.isfinite(np.asarray(saved.history)).all()
+    assert all(np.isfinite(leaf).all() for leaf in state)
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_folder_that_cannot_be_resumed_gets_a_sentence_and_status_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tmp_path / "none", "--resume") == 1
+    assert "none" in one_sentence(capsys)
+    folder = tmp_path / "run"
+    assert train(folder, "--steps", "3") == 0
+    capsys.readouterr()
+    assert train(folder, "--resume", "--set", "batch=32") == 1
+    assert "batch" in one_sentence(capsys)
+    assert train(folder, "--resume", "--seed", "1") == 1
+    assert "--seed 0" in one_sentence(capsys)
+    for path in folder.rglob("*.manifest"):
+        path.write_bytes(path.read_bytes()[:-5])
+    assert train(folder, "--resume") == 1
+    assert "damaged" in one_sentence(capsys)
+
+
+def test_a_folder_that_cannot_be_written_shows_before_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    assert train(tmp_path / "file" / "run", "--steps", "1000000") == 1
+    assert "cannot save step 0" in one_sentence(capsys)
+
+
+def test_doctor_signs_every_line_and_fails_if_something_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = cli.main(["doctor"])
+    *lines, verdict = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(cli.CHECKS) and verdict.endswith(".")
+    signs = {line.split()[0] for line in lines}
+    assert signs <= {"ok", "note", "wrong"} and status == ("wrong" in signs)
+    assert any("steps a second" in line for line in lines)
+
+    def _broken() -> tuple[str, str]:
+        raise ImportError("no module\nand more")
+
+    monkeypatch.setattr(cli, "CHECKS", (lambda: ("note", "fine"), _broken))
+    assert cli.main(["doctor"]) == 1
+    assert capsys.readouterr().out.splitlines()[1].startswith("wrong  broken: ImportError")
+
+
+@pytest.fixture
+def become(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
+    """The programs that this process would have become, in a checkout of a test's own."""
+    seen: list[list[str]] = []
+    monkeypatch.setattr(cli, "ROOT", tmp_path)
+    monkeypatch.setattr(os, "execv", lambda path, command: seen.append(command))
+    monkeypatch.setattr(os, "name", "posix")
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
+    monkeypatch.chdir(tmp_path)
+    return seen
+
+
+@pytest.mark.parametrize("command", ["lab", "playground"])
+def test_lab_opens_the_first_lesson_with_this_python(
+    command: str, become: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([command]) == 1
+    assert "checkout" in one_sentence(capsys) and not become
+    (cli.ROOT / "notebooks").mkdir()
+    (cli.ROOT / "notebooks" / cli.START).touch()
+    cli.main([command, "--port", "9000", "--no-browser"])
+    (ran,) = become
+    assert ran[:3] == [sys.executable, "-m", "jupyterlab"]
+    assert {"--port=9000", "--no-browser"} <= set(ran)
+    assert f"--ServerApp.root_dir={cli.ROOT / 'notebooks'}" in ran
+    assert any(option.endswith(f"/{cli.START}") for option in ran)
+    assert os.environ["JUPYTER_PREFER_ENV_PATH"] == "1"
+
+
+def test_test_hands_everything_on(become: list[list[str]]) -> None:
+    (cli.ROOT / "tests").mkdir()
+    (cli.ROOT / "tests" / "__main__.py").touch()
+    cli.main(["test", "--engine", "-h", "--", "-k", "ring"])
+    assert become == [[sys.executable, "-m", "tests", "--engine", "-h", "--", "-k", "ring"]]
