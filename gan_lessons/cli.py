@@ -123,9 +123,11 @@ def _lab(args: argparse.Namespace) -> int:
     options = [f"--ServerApp.root_dir={ROOT / 'notebooks'}"]
     options += [f"--LabApp.default_url=/lab/tree/{START}"]
     options += ["--MultiKernelManager.default_kernel_name=python3"]
-    # No questions about news and updates over the lesson, and nothing asked of the network.
+    # No questions about news over the lesson (.jupyter/labconfig), and no look for updates.
+    paths = [str(ROOT / ".jupyter"), os.environ.get("JUPYTER_CONFIG_PATH", "")]
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, paths))
     never = "jupyterlab.handlers.announcements.NeverCheckForUpdate"
-    options += ["--LabApp.news_url=None", f"--LabApp.check_for_updates_class={never}"]
+    options += [f"--LabApp.check_for_updates_class={never}"]
     if args.port is not None:
         options += [f"--port={args.port}"]
     if args.no_browser:
@@ -143,6 +145,8 @@ def _doctor(args: argparse.Namespace) -> int:
     for check in CHECKS:
         try:
             sign, text = check()
+        except ModuleNotFoundError as error:  # which is wrong, and `_packages` says so
+            sign, text = "note", f"{check.__name__[1:]}: cannot be seen without {error.name}"
         except Exception as error:  # a broken installation can raise anything
             sign, text = "wrong", f"{check.__name__[1:]}: {type(error).__name__}: {error}"
         print(f"{sign:5}  {text.splitlines()[0]}", flush=True)
@@ -162,7 +166,8 @@ def _packages() -> tuple[str, str]:
     from gan_lessons import __main__ as start
 
     if faults := start.missing():
-        return "wrong", "; ".join(faults)
+        more = f" (and {len(faults) - 3} more)" if faults[3:] else ""
+        return "wrong", "; ".join(faults[:3]) + more
     names = ("jax", "flax", "optax", "numpy", "matplotlib", "jupyterlab", "ipywidgets")
     found = start.distributions()
     return "ok", "packages as asked for: " + ", ".join(f"{n} {found.get(n)}" for n in names)

@@ -71,7 +71,8 @@ def _free_port() -> int:
 
 def _environment() -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("JAX_NUMPY", "GAN_"))}
-    return kept | {"PYTHONPATH": str(ROOT), "JUPYTER_PREFER_ENV_PATH": "1"}
+    ours = {"PYTHONPATH": str(ROOT), "JUPYTER_CONFIG_PATH": str(ROOT / ".jupyter")}
+    return kept | ours | {"JUPYTER_PREFER_ENV_PATH": "1"}
 
 
 @contextlib.contextmanager
@@ -80,7 +81,7 @@ def jupyter(folder: Path) -> Iterator[str]:
     port = _free_port()
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     command += ["--ip=127.0.0.1", f"--port={port}", "--IdentityProvider.token="]
-    command += ["--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None"]
+    command += ["--LabApp.expose_app_in_browser=True"]
     command += [f"--ServerApp.root_dir={folder}", "--ServerApp.port_retries=0"]
     with open(folder / "lab.log", "w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=_environment())

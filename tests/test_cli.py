@@ -239,6 +239,7 @@ def test_a_run_that_diverges_keeps_its_last_good_step(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wild = ["--set", "objective=wasserstein", "lr_d=10", "lr_g=10", "optimizer=sgd", "r1=0", "r2=0"]
+    wild += ["discriminator=MLP((8, 8), 'silu')"]  # tanh would saturate and hold it
     assert train(tmp_path, "--steps", "500", *wild) == 1
     assert "no longer finite" in one_sentence(capsys)
     saved, state = last(tmp_path, *wild)
@@ -285,11 +286,16 @@ def test_doctor_signs_every_line_and_fails_if_something_is_wrong(
     assert any("steps a second" in line for line in lines)
 
     def _broken() -> tuple[str, str]:
-        raise ImportError("no module\nand more")
+        raise RuntimeError("no backend\nand more")
 
-    monkeypatch.setattr(cli, "CHECKS", (lambda: ("note", "fine"), _broken))
+    def _absent() -> tuple[str, str]:
+        raise ModuleNotFoundError(name="jax")
+
+    monkeypatch.setattr(cli, "CHECKS", (_absent, _broken))
     assert cli.main(["doctor"]) == 1
-    assert capsys.readouterr().out.splitlines()[1].startswith("wrong  broken: ImportError")
+    absent, broken, _ = capsys.readouterr().out.splitlines()
+    assert absent.startswith("note ") and "jax" in absent
+    assert broken.startswith("wrong  broken: RuntimeError")
 
 
 @pytest.fixture

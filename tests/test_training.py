@@ -372,7 +372,9 @@ def sweep():
 
 
 def of_run(knobs, i):
-    return Knobs(**{k: v if np.ndim(v) == 0 else np.asarray(v)[i].item() for k, v in vars(knobs).items()})
+    """The knobs of run number `i` alone."""
+    own = {name: np.asarray(value)[i].item() for name, value in vars(knobs).items() if np.ndim(value)}
+    return replace(knobs, **own)
 
 
 @pytest.mark.parametrize("i", range(len(NAMES)))
@@ -396,8 +398,9 @@ def test_a_run_that_diverges_stops_alone(sweep):
 
 
 def test_seeds_side_by_side_start_as_alone():
-    state = init(TINY, [4, 7])
-    for i, seed in enumerate((4, 7)):
+    seeds = range(10, 18)
+    state = init(TINY, seeds)
+    for i, seed in enumerate(seeds):
         alone = init(TINY, seed)
         np.testing.assert_allclose(state.g[i], alone.g, rtol=1e-6)
         assert np.array_equal(random.key_data(state.key[i]), random.key_data(alone.key))
@@ -425,3 +428,157 @@ def test_a_discriminator_that_is_not_finite_moves_nobody(bad):
     assert int(chunk.done) == 1 and not chunk.fine
     for one, two in zip(before, arrays(chunk.state), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+# ---- devices
+
+EIGHT = """
+import sys
+import jax
+
+jax.config.update("jax_num_cpu_devices", 8)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+import numpy as np
+from dataclasses import replace
+from tests.test_training import SHARED, TINY, run, rows
+
+for i, knobs in enumerate(SHARED):
+    chunk = run(5, knobs, config=replace(TINY, devices=8))
+    assert len(chunk.state.g.sharding.device_set) == 8
+    np.savez(f"{sys.argv[1]}/{i}.npz", rows=rows(chunk), g=chunk.state.g, d=chunk.state.d)
+"""
+SHARED = (
+    Knobs("non_saturating", lr_d=5e-3, lr_g=5e-3, r1=0.1, d_steps=2),
+    Knobs("relativistic_average", lr_d=5e-3, lr_g=5e-3),
+)
+
+
+@pytest.fixture(scope="module")
+def eight(tmp_path_factory):
+    """Both games on eight simulated devices, in a process of its own."""
+    folder, root = tmp_path_factory.mktemp("eight"), Path(__file__).parents[1]
+    paths = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
+    subprocess.run(
+        [sys.executable, "-c", EIGHT, str(folder)],
+        cwd=root,
+        env=os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": paths},
+        check=True,
+        timeout=300,
+    )
+    return [np.load(folder / f"{i}.npz") for i in range(len(SHARED))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("i", range(len(SHARED)), ids=lambda i: SHARED[i].objective)
+def test_eight_devices_give_the_numbers_of_one(eight, i):
+    """To the rounding of a sum in eight parts, which Adam's first steps (g / |g|) enlarge."""
+    one, many = run(5, SHARED[i]), eight[i]
+    print("largest difference", [np.abs(a - b).max() for a, b in ((rows(one), many["rows"]), (one.state.g, many["g"]), (one.state.d, many["d"]))])
+    np.testing.assert_allclose(many["rows"], rows(one), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(many["g"], one.state.g, rtol=1e-4, atol=1e-4)
+    bias = training.players(TINY)[1].unravel(np.arange(one.state.d.size, dtype="f4"))
+    np.testing.assert_allclose(many["d"], one.state.d, rtol=1e-4, atol=1e-4)
+
+
+# ---- bad input
+
+
+@pytest.mark.parametrize("name", ["lr_d", "lr_g"])
+@pytest.mark.parametrize("value", [-1e-3, 0, math.nan, math.inf, 1e6, "0.1", None, True, [1e-3, -1]])
+def test_bad_learning_rates(name, value):
+    with pytest.raises(InputError, match=f"{name} must be a number above 0 and at most 10"):
+        training.check_knobs(Knobs(**{name: value}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("beta1", value) for value in (1.0, -1, math.nan)),
+        *(("beta2", value) for value in (1.0, -0.1)),
+        *((steps, value) for steps in ("d_steps", "g_steps") for value in (-1, 1.5, 101, "two")),
+        *((weight, -0.1) for weight in TERMS),
+        *((weight, math.nan) for weight in TERMS),
+        *((share, 1.0) for share in ("ema", "label_smoothing")),
+        ("penalty_end", 1.1),
+        ("lr_d_end", 11),
+        ("decay_steps", -1),
+    ],
+)
+def test_bad_knobs_are_named(name, value):
+    with pytest.raises(InputError, match=name):
+        training.check_knobs(Knobs(**{name: value}))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [("wasserstien", "wasserstein"), (["hinge", "minmax"], "minimax"), ("non-saturating", "non_")],
+)
+def test_an_unknown_objective_suggests_the_nearest(wrong, meant):
+    with pytest.raises(InputError, match=f"did you mean '{meant}"):
+        training.check_knobs(Knobs(objective=wrong))
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "", 1.5])
+def test_what_is_no_objective_at_all(wrong):
+    with pytest.raises(InputError, match="unknown objective"):
+        training.check_knobs(Knobs(objective=wrong))
+
+
+def test_an_unknown_knob_suggests_the_nearest():
+    with pytest.raises(InputError, match="did you mean 'lr_d'"):
+        training.check_knob("lrd", 0.1)
+
+
+@pytest.mark.parametrize("steps", [(0, 0), ([1, 0], [1, 0])])
+def test_somebody_must_move(steps):
+    with pytest.raises(InputError, match="both 0"):
+        training.check_knobs(Knobs(d_steps=steps[0], g_steps=steps[1]))
+
+
+@pytest.mark.parametrize("batch", [0, -1, 1.5, "many", None, 65537, math.nan, True])
+def test_bad_batches(batch):
+    with pytest.raises(InputError, match="batch must be a whole number from 1 to 65536"):
+        Config(batch=batch)
+
+
+def test_a_batch_must_split_over_the_devices():
+    with pytest.raises(InputError, match="try batch=72"):
+        Config(batch=65, devices=8)
+    assert Config(batch=64.0) == Config(batch=64) and isinstance(Config(batch=64.0).batch, int)
+
+
+def test_more_devices_than_there_are():
+    there = len(jax.devices())
+    with pytest.raises(InputError, match=f"JAX sees {there}"):
+        init(replace(TINY, batch=4096, devices=4096), 0)
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong", "meant"), [("optimizer", "adm", "adam"), ("update", "alternate", "altern")]
+)
+def test_bad_choices_in_a_config(field, wrong, meant):
+    with pytest.raises(InputError, match=f"did you mean '{meant}"):
+        Config(**{field: wrong})
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31, 1.5, "one", None, [0, -1], True])
+def test_bad_seeds(seed):
+    with pytest.raises(InputError, match="seed"):
+        init(TINY, seed)
+
+
+@pytest.mark.parametrize("n", [0, training.BLOCK + 1, 1.5, "all"])
+def test_bad_lengths_of_a_chunk_leave_the_state_alone(n):
+    state = init(TINY, 0)
+    with pytest.raises(InputError, match="n must be a whole number"):
+        advance(TINY, state, Knobs(), n)
+    assert finite(state)  # not donated
+
+
+@pytest.mark.parametrize("seeds", [0, range(10, 18)])
+def test_an_array_of_knobs_needs_one_value_a_run(seeds):
+    state = init(TINY, seeds)
+    with pytest.raises(InputError, match=r"lr_d has shape \(3,\)"):
+        advance(TINY, state, Knobs(lr_d=[0.1, 0.2, 0.3]), 5)
+    assert finite(state)

@@ -23,7 +23,7 @@ SPEEDS: dict[str, float | None] = {
     "1,000 steps/s": 1000.0,
     "full speed": None,
 }
-PLAY, PAUSE = "▶ Play", "⏸ Pause"
+PLAY, PAUSE = ("Play", "play"), ("Pause", "pause")  # label, icon
 
 WEIGHTS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 LABELS = {
@@ -130,7 +130,8 @@ class Controls:
             return made
 
         player = self.player
-        self.play = button(PLAY, "Train, or stop training", self._toggle, "92px")
+        self.play = button(PLAY[0], "Train, or stop training", self._toggle, "92px")
+        self.play.icon = PLAY[1]
         self.play.button_style = "primary"
         steps = [
             button("step D", "One step of the discriminator alone", lambda: player.step("d")),
@@ -146,7 +147,7 @@ class Controls:
             style={"description_width": "32px"},
             layout=widgets.Layout(width="110px"),
         )
-        reset = button("⟲ reset", "Start over from the seed", lambda: player.reset(self.seed.value))
+        reset = button("reset", "Start over from the seed", lambda: player.reset(self.seed.value))
         self.speed = widgets.SelectionSlider(
             options=list(SPEEDS),
             value="full speed",
@@ -218,9 +219,9 @@ class Controls:
         self.image.format = "png" if picture[:1] == b"\x89" else "jpeg"
         self.image.value = picture
         self.sent.value = player.frames_sent
-        label = PAUSE if player.playing else PLAY
+        label, icon = PAUSE if player.playing else PLAY
         if self.play.description != label:
-            self.play.description = label
+            self.play.description, self.play.icon = label, icon
         self._show_history(player)
         self.status.value = _status(player)
 

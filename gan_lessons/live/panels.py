@@ -8,6 +8,7 @@ True if axes changed, so that the background must be drawn again.
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -18,10 +19,11 @@ from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.ticker import MaxNLocator
 
 from gan_lessons import objectives, training
 from gan_lessons.distributions import Normal, Uniform
-from gan_lessons.errors import InputError
+from gan_lessons.errors import InputError, check_number
 from gan_lessons.metrics import FrechetMeter, high_quality_ceiling, mode_coverage
 from gan_lessons.plots import (
     ARROW,
@@ -59,6 +61,9 @@ class Panel:
 
     width = 1.0
     half = False
+    gap = 0.62  # between two that are stacked, as a share of their height
+    tall = 1.0  # how much taller than usual the whole figure should be
+    remembers = False  # whether it shows the past too, and must see the run on the way
     title = ""
 
     def __init__(self) -> None:
@@ -196,7 +201,7 @@ class LatentGrid(Panel):
 
     def lattice(self, config: Config) -> Array:
         """Latents [2 lines, points, latent], evenly spaced in probability."""
-        share = (jnp.arange(self.lines) + 0.5) / self.lines
+        share = (jnp.arange(self.lines, dtype=jnp.float32) + 0.5) / self.lines
         fine = jnp.linspace(0.5 / self.lines, 1 - 0.5 / self.lines, self.points)
         spread = self.quantile(config)
         a, b = jnp.meshgrid(spread(share), spread(fine), indexing="ij")
@@ -386,19 +391,21 @@ class Densities(Panel):
     """Goodfellow et al. 2014, Figure 1, alive: p, q, D, and the map from z to x below.
 
     q is drawn from a fine lattice of latents, evenly spaced in probability, smoothed by a
-    Gaussian kernel of width `bandwidth` (in units of x).
+    Gaussian kernel of width `bandwidth` (in units of x). The arrows start from latents that are
+    evenly spaced in probability too, so where they crowd together, q is high. D* is drawn where
+    p + q > .01: elsewhere hardly anything, real or fake, is ever seen.
     """
 
     width = 2.0
-    title = "data p, generator q, discriminator D"
-    points, latents, arrows, floor = 241, 2000, 31, -0.55
+    points, latents, arrows = 241, 2000, 31
+    top, tips, floor = 1.4, -0.17, -0.62  # heights of the frame, the arrows' tips, the z axis
 
     def __init__(self, bandwidth: float = 0.06) -> None:
         super().__init__()
         self.bandwidth = bandwidth
 
     def spread(self, config: Config, n: int) -> Array:
-        share = (jnp.arange(n) + 0.5) / n
+        share = (jnp.arange(n, dtype=jnp.float32) + 0.5) / n
         return LatentGrid.quantile(config)(share)[:, None]
 
     def see(self, config: Config, state: State, knobs: Any) -> Any:
@@ -407,9 +414,10 @@ class Densities(Panel):
         gap = (x[:, None] - fake[:, 0]) / self.bandwidth
         q = jnp.exp(-0.5 * gap**2).mean(1) / (self.bandwidth * jnp.sqrt(2 * jnp.pi))
         p = jnp.exp(config.data.log_prob(x[:, None]))
+        best = jnp.where(p + q > 0.01, p / (p + q), jnp.nan)
         d = jax.nn.sigmoid(training.discriminate(config, state, x[:, None]))
         ends = training.generate(config, state, self.spread(config, self.arrows))[:, 0]
-        return p, q, d, p / jnp.maximum(p + q, 1e-9), ends
+        return q, best, d, ends
 
     def setup(self, ax: Axes, run: Run) -> None:
         config = run.config
@@ -420,44 +428,82 @@ class Densities(Panel):
         low, high = config.data.extent[0]
         self.x = np.linspace(low, high, self.points)
         p = np.exp(np.asarray(config.data.log_prob(self.x[:, None])))
-        top = 1.25 * max(1.0, float(p.max()))
+        self.unit = max(1.0, float(p.max()))
         ax.fill_between(self.x, p, color=REAL, alpha=0.15, lw=0)
-        self.p = self.moving(ax.plot(self.x, p, color=REAL, label="p (data)")[0])
-        zeros = np.zeros_like(self.x)
-        self.q = self.moving(ax.plot(self.x, zeros, color=FAKE, ls="--", label="q (generator)")[0])
-        self.best = self.moving(
-            ax.plot(self.x, zeros, color=INK, ls=":", lw=1, label="D* = p/(p+q)")[0]
+        self.curves(ax, p)
+        self.axes_of_x_and_z(ax, config, low, high)
+        self.map = self.moving(self.bundle(ax))
+        ax.legend(
+            handles=[self.p, self.q, self.d, self.best],
+            loc="lower left",
+            bbox_to_anchor=(-0.01, 0.99),
+            ncols=4,
+            borderaxespad=0,
+            columnspacing=1.6,
         )
-        self.d = self.moving(ax.plot(self.x, zeros, color=DISCRIMINATOR, lw=2, label="D")[0])
-        z = np.asarray(self.spread(config, self.arrows))[:, 0]
-        share = (z - z.min()) / (z.max() - z.min())
-        self.start = low + (high - low) * (0.05 + 0.9 * share)
-        self.map = self.moving(LineCollection([], colors=GENERATOR, linewidths=0.8, alpha=0.7))
-        ax.add_collection(self.map)
-        floor = self.floor * top / 1.5
-        self.base = floor
-        ax.plot(self.start, np.full_like(self.start, floor), "|", color=INK, ms=5)
-        ax.axhline(0, color="#888888", lw=0.8)
-        ax.axhline(floor, color="#888888", lw=0.8)
-        ax.text(low, floor, "z ", ha="right", va="center")
-        ax.text(low, 0, "x ", ha="right", va="center")
-        ax.set(xlim=(low, high), ylim=(floor * 1.08, top))
-        ax.set_yticks([0, 0.5, 1])
+
+    def curves(self, ax: Axes, p: Float[np.ndarray, "points"]) -> None:
+        """The four lines: p stands, the others move."""
+
+        def line(label: str, **look: Any) -> Any:
+            return self.moving(ax.plot(self.x, np.zeros_like(self.x), label=label, **look)[0])
+
+        self.p = ax.plot(self.x, p, color=REAL, label="data p")[0]
+        self.q = line("generator q", color=FAKE, ls="--", lw=1.8)
+        self.best = line("D* = p/(p+q)", color=INK, ls=":", lw=1.6)
+        self.d = line("D", color=DISCRIMINATOR, lw=2.2)
         ax.axhline(0.5, color=FAINT, lw=0.8, ls=":")
-        ax.legend(loc="upper right", ncols=2)
-        ax.set_title(self.title)
+
+    def axes_of_x_and_z(self, ax: Axes, config: Config, low: float, high: float) -> None:
+        """x with its numbers at height 0, z as the frame's own axis at the bottom."""
+        z = np.asarray(self.spread(config, self.arrows))[:, 0]
+        scale, middle = 0.9 * (high - low) / (z[-1] - z[0]), 0.5 * (low + high)
+        place = lambda at: middle + scale * (at - 0.5 * (z[0] + z[-1]))  # noqa: E731
+        self.start = place(z)
+        whole = [at for at in range(-4, 5) if low <= place(at) <= high]
+        ax.set(xlim=(low, high), ylim=(self.floor * self.unit, self.top * self.unit))
+        ax.set_xticks([place(at) for at in whole], [signed(at) for at in whole])
+        ax.set_yticks([0, 0.5, 1])
+        ax.spines["left"].set_bounds(0, self.top * self.unit)
+        ax.axhline(0, color="#888888", lw=0.8)
+        for x in MaxNLocator(8, steps=[1, 2, 5, 10]).tick_values(low, high)[1:-1]:
+            ax.plot([x, x], [0, -0.02 * self.unit], color="#888888", lw=0.8)
+            look = {"va": "top", "size": 8, "color": "#555555"}
+            ax.text(x, -0.03 * self.unit, signed(x), ha="center", **look)
+        ax.text(high, -0.03 * self.unit, "x", ha="right", va="top", style="italic")
+        ax.text(high, (self.floor + 0.03) * self.unit, "z", ha="right", style="italic")
+
+    def bundle(self, ax: Axes) -> Any:
+        """Arrows of no length yet, one from each latent."""
+        zeros = np.zeros(self.arrows)
+        self.rise = np.full(self.arrows, (self.tips - self.floor) * self.unit)
+        return ax.quiver(
+            self.start,
+            np.full(self.arrows, self.floor * self.unit),
+            zeros,
+            self.rise,
+            angles="xy",
+            scale_units="xy",
+            scale=1,
+            width=0.0022,
+            headwidth=5,
+            headlength=7,
+            headaxislength=6,
+            color=GENERATOR,
+        )
 
     def update(self, seen: Any, view: View) -> bool:
-        _, q, d, best, ends = map(np.asarray, seen)
+        q, best, d, ends = map(np.asarray, seen)
         self.q.set_ydata(q)
         self.d.set_ydata(d)
         self.best.set_ydata(best)
-        level = np.full_like(ends, self.base)
-        top = np.zeros_like(ends)
-        self.map.set_segments(
-            list(np.stack([np.stack([self.start, level], 1), np.stack([ends, top], 1)], axis=1))
-        )
+        self.map.set_UVC(ends - self.start, self.rise)
         return False
+
+
+def signed(number: float) -> str:
+    """A number as matplotlib writes it on an axis, with a real minus sign."""
+    return f"{number:g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _image_shape(config: Config, panel: str) -> tuple[int, int]:
@@ -468,11 +514,16 @@ def _image_shape(config: Config, panel: str) -> tuple[int, int]:
 
 
 class _Pictures(Panel):
-    """A sheet of images, `columns` wide."""
+    """A sheet of `rows` times eight images; four rows or fewer stack in pairs."""
 
-    columns = 8
+    columns, gap, tall = 8, 0.22, 1.12
 
-    def latents(self, config: Config) -> Array:
+    def __init__(self, rows: int = 8) -> None:
+        super().__init__()
+        self.rows = int(check_number("rows", rows, 1, 32, integer=True))
+        self.half = self.rows <= 4
+
+    def latents(self, config: Config) -> Float[Array, "images latent"]:
         raise NotImplementedError
 
     def see(self, config: Config, state: State, knobs: Any) -> Any:
@@ -480,116 +531,159 @@ class _Pictures(Panel):
 
     def setup(self, ax: Axes, run: Run) -> None:
         self.shape = _image_shape(run.config, type(self).__name__)
-        count = len(self.latents(run.config))
-        blank = tile(np.zeros((count, *self.shape)), self.columns)
+        self.blank = np.ones((self.rows * self.columns, *self.shape), np.float32)
+        # Axes count images, so that a row's middle is at its number and a half.
         self.sheet = self.moving(
-            ax.imshow(blank, cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
+            ax.imshow(
+                tile(self.blank, self.columns),
+                extent=(0, self.columns, self.rows, 0),
+                aspect=self.shape[0] / self.shape[1],
+                cmap="gray",
+                vmin=-1,
+                vmax=1,
+            )
         )
+        ax.set_anchor("NW")
         bare(ax)
         ax.set_title(self.title)
 
+    def lay(self, images: Float[np.ndarray, "n pixels"]) -> None:
+        """Show `images` from the top left; what is left over stays white."""
+        sheet = self.blank.copy()
+        sheet[: len(images)] = images.reshape(-1, *self.shape)
+        self.sheet.set_data(tile(sheet, self.columns))
+
     def update(self, seen: Any, view: View) -> bool:
-        self.sheet.set_data(tile(np.asarray(seen).reshape(-1, *self.shape), self.columns))
+        self.lay(np.asarray(seen))
         return False
 
 
 class ImageGrid(_Pictures):
     """Samples from fixed latents, so that one can watch each picture change."""
 
-    title = "samples, always from the same z"
+    title = "samples from fixed z"
 
     def latents(self, config: Config) -> Array:
-        return config.latent.sample(random.key(11), 64)
+        return config.latent.sample(random.key(11), self.rows * self.columns)
 
 
 class LatentWalk(_Pictures):
-    """Straight lines in latent space between pairs of latents (first and last column)."""
+    """Straight lines in latent space: each row goes from one latent z to another, z'."""
 
     title = "walks from z to z'"
 
     def latents(self, config: Config) -> Array:
-        ends = config.latent.sample(random.key(12), 16)
+        start, end = config.latent.sample(random.key(12), 2 * self.rows).reshape(2, self.rows, -1)
         share = jnp.linspace(0, 1, self.columns)[None, :, None]
-        walk = (1 - share) * ends[:8, None] + share * ends[8:, None]
+        walk = (1 - share) * start[:, None] + share * end[:, None]
         return walk.reshape(-1, config.latent.dim)
 
 
+class _Memory:
+    """What a panel kept at some steps of a run; forgets what was rewound or reset away."""
+
+    def __init__(self) -> None:
+        self.run: Run | None = None
+        self.seed, self.kept = 0, {}
+
+    def of(self, run: Run) -> dict[int, Any]:
+        if run is not self.run or run.seed != self.seed:
+            self.run, self.seed, self.kept = run, run.seed, {}
+        self.kept = {at: value for at, value in self.kept.items() if at <= run.step}
+        return self.kept
+
+
 class OverTime(_Pictures):
-    """One row a moment: the same eight latents at steps 0, 100, 200, 400, ... and now."""
+    """The same eight latents at step 0, about 50, 100, 200, 400, ... and, in the last row, now."""
 
     title = "the same z over time"
-    rows, first = 8, 100
+    remembers = True
+    first = 50
+
+    def __init__(self, rows: int = 8) -> None:
+        super().__init__(rows)
+        self.memory = _Memory()
 
     def latents(self, config: Config) -> Array:
         return config.latent.sample(random.key(11), self.columns)
 
     def setup(self, ax: Axes, run: Run) -> None:
         super().setup(ax, run)
-        self.kept: dict[int, np.ndarray] = {}
-        labels = (ax.text(-1, 0, "", ha="right", va="center", fontsize=7) for _ in range(self.rows))
-        self.labels = [self.moving(label) for label in labels]
-        self.sheet.set_extent((0, 1, self.rows, 0))
-        ax.set(xlim=(0, 1), ylim=(self.rows, 0), aspect="auto")
+        look = {"ha": "right", "va": "center", "fontsize": 8}
+        self.labels = [self.moving(ax.text(-0.12, i + 0.5, "", **look)) for i in range(self.rows)]
 
-    def due(self, step: int) -> int:
-        """The last milestone at or before `step`."""
-        if step < self.first:
-            return 0
-        return int(self.first * 2 ** np.floor(np.log2(step / self.first)))
+    def milestone(self, step: int) -> int:
+        """How many of the moments 50, 100, 200, 400, ... are behind `step`."""
+        return 0 if step < self.first else 1 + int(np.log2(step / self.first))
 
     def update(self, seen: Any, view: View) -> bool:
-        now = np.asarray(seen).reshape(-1, *self.shape)
-        self.kept = {at: row for at, row in self.kept.items() if at <= view.step}
-        self.kept.setdefault(self.due(view.step), now)
-        past = sorted(self.kept)[-(self.rows - 1) :]
-        rows = [*(self.kept[at] for at in past), now]
-        blank = np.ones((self.rows * self.columns, *self.shape))
-        blank[: len(rows) * self.columns] = np.concatenate(rows)
-        self.sheet.set_data(tile(blank, self.columns))
-        names = [*(str(at) for at in past), "now"] + [""] * self.rows
-        for i, (label, name) in enumerate(zip(self.labels, names, strict=False)):
+        now, kept = np.asarray(seen), self.memory.of(view.run)
+        if view.step in kept or all(self.milestone(view.step) != self.milestone(s) for s in kept):
+            kept[view.step] = now
+        past = sorted(step for step in kept if step < view.step)
+        # More moments than rows: the first, the last, and some in between.
+        shown = np.linspace(0, len(past) - 1, min(len(past), self.rows - 1)).round().astype(int)
+        steps = [past[i] for i in shown]
+        self.lay(np.concatenate([*(kept[step] for step in steps), now]))
+        names = [*map(str, steps), "now", *[""] * self.rows]
+        for label, name in zip(self.labels, names, strict=False):
             label.set_text(name)
-            label.set_position((-0.02, i + 0.5))
         return False
 
 
 class Quality(Panel):
     """The Frechet distance in a classifier's features, measured as training goes on.
 
-    `every` steps apart; the dotted line is what one half of the real data scores against the
-    other. Lower is better.
+    `every` steps apart, each time on as many fakes as the meter wants; the dotted line is what
+    one half of the real images scores against the other. Lower is better.
     """
 
     half = True
-    title = "Fréchet distance"
+    remembers = True
+    title = "Fréchet"
 
-    def __init__(self, meter: FrechetMeter, every: int = 200, samples: int = 1000) -> None:
+    def __init__(self, meter: FrechetMeter, every: int = 200) -> None:
         super().__init__()
-        self.meter, self.every, self.samples = meter, every, samples
-        self.measured: dict[int, float] = {}
+        self.meter, self.memory = meter, _Memory()
+        self.every = int(check_number("every", every, 1, 1e6, integer=True))
 
     def see(self, config: Config, state: State, knobs: Any) -> Any:
-        return training.sample(config, self.samples, state, random.key(5))
+        # Only G itself, copied: the many samples are drawn on those few frames that need them.
+        return jax.tree.map(jnp.copy, (state.g, state.rest_g))
 
     def setup(self, ax: Axes, run: Run) -> None:
+        if (pixels := self.meter.extractor.pixels) != run.config.data.dim:
+            raise InputError(
+                f"this meter measures images of {pixels} pixels, and the data has "
+                f"{run.config.data.dim}; make a FrechetMeter of the same image set"
+            )
         self.ax = ax
-        self.measured = {}
+        self.latents = run.config.latent.sample(random.key(5), self.meter.n)
         self.line = self.moving(ax.plot([], [], ".-", color=GENERATOR, ms=4)[0])
         ax.axhline(self.meter.floor, color=REAL, lw=1, ls=":")
-        ax.set(xlim=(0, 400), yscale="log", ylim=(self.meter.floor / 2, self.meter.floor * 2000))
+        ax.set(xlim=(0, 200), yscale="log", ylim=(self.meter.floor / 2, self.meter.floor * 500))
         self.text = self.caption(ax)
 
     def update(self, seen: Any, view: View) -> bool:
-        self.measured = {at: value for at, value in self.measured.items() if at <= view.step}
-        last = max(self.measured, default=-self.every)
-        if view.step - last >= self.every or view.step == 0:
-            self.measured[view.step] = self.meter(np.asarray(seen))
-        steps = sorted(self.measured)
-        values = [self.measured[at] for at in steps]
+        measured = self.memory.of(view.run)
+        if all(abs(view.step - at) >= self.every for at in measured):
+            measured[view.step] = self.measure(seen, view.run)
+        steps = sorted(at for at in measured if at <= view.step) or [min(measured)]
+        values = [measured[at] for at in steps]
         self.line.set_data(steps, values)
         self.text.set_text(f"{self.title} {values[-1]:.2f} (real: {self.meter.floor:.2f})")
-        right = self.ax.get_xlim()[1]
-        if view.step > right or (view.step < right / 4 and right > 400):
-            self.ax.set_xlim(0, max(400, 2 * view.step))
-            return True
-        return False
+        return self.rescale(view.step, max(values))
+
+    def measure(self, seen: Any, run: Run) -> float:
+        g, rest = seen
+        state = replace(run.state, g=g, rest_g=rest)
+        return self.meter(np.asarray(training.generate(run.config, state, self.latents)))
+
+    def rescale(self, step: int, worst: float) -> bool:
+        """Widen the axes like those of the losses, seldom; True if they changed."""
+        right, (low, high) = self.ax.get_xlim()[1], self.ax.get_ylim()
+        wanted = 200 * 2 ** np.ceil(np.log2(max(step, 200) / 200))
+        stale = bool(wanted > right or wanted < right / 2 or worst > high)
+        if stale:
+            self.ax.set(xlim=(0, wanted), ylim=(low, max(high, 3 * worst)))
+        return stale

@@ -14,10 +14,23 @@ import jax
 
 from gan_lessons import training
 from gan_lessons.errors import InputError, check_choice
+from gan_lessons.images import image_set
 from gan_lessons.live.controls import Controls
 from gan_lessons.live.display import cell_id, fast, has_front_end
-from gan_lessons.live.panels import Coverage, LatentGrid, Losses, Panel, Samples, View
+from gan_lessons.live.panels import (
+    Coverage,
+    ImageGrid,
+    LatentGrid,
+    LatentWalk,
+    Losses,
+    OverTime,
+    Panel,
+    Quality,
+    Samples,
+    View,
+)
 from gan_lessons.live.screen import SIZES, Screen
+from gan_lessons.metrics import FrechetMeter
 from gan_lessons.presets import preset
 from gan_lessons.run import Run
 from gan_lessons.training import BLOCK, Config, Knobs
@@ -25,7 +38,7 @@ from gan_lessons.training import BLOCK, Config, Knobs
 COMPILING = "compiling …"
 FRAME = 0.055  # seconds of training between two pictures at full speed
 BEHIND = 3  # pictures a front end may lag before we stop sending
-DESERTED = 20.0  # seconds without any sign of the front end before training pauses
+DESERTED = 60.0  # seconds without any sign of the front end before training pauses
 
 
 class Player:
@@ -70,7 +83,7 @@ class Player:
         self.worker: threading.Thread | None = None
         self._closed = False
         self._n, self.rate = 8, 0.0
-        self._sign_of_life = time.monotonic()
+        self._sign_of_life = self._sent_at = time.monotonic()
         self._compiled: set[Any] = set()
         self._see = jax.jit(lambda state, knobs: [p.see(config, state, knobs) for p in self.panels])
         self._knob_names = tuple(controls)
@@ -150,8 +163,18 @@ class Player:
         """Train `steps` steps here and now, and leave one picture."""
         from IPython.display import Image, display
 
+        for stop in self._stops():
+            self.run.advance(stop - self.run.step)
+            self._frame(crisp=False)
         self.run.advance(self.steps - self.run.step)
         display(Image(self.picture(), width=930))
+
+    def _stops(self) -> list[int]:
+        """When a still picture must look at the run on its way, for panels that remember."""
+        if not any(panel.remembers for panel in self.panels):
+            return []
+        early = {0, 50, 100, *range(200, self.steps, max(200, self.steps // 15))}
+        return sorted(stop for stop in early if self.run.step <= stop < self.steps)
 
     def picture(self) -> bytes:
         """The present frame as PNG."""
@@ -186,9 +209,8 @@ class Player:
         with self._bell:
             if not self._wishes and not self.playing:
                 self._bell.wait()
-            wishes = [self._wishes.popleft() for _ in range(len(self._wishes))]
-        for wish in wishes:
-            wish()
+        while self._wishes and not self._closed:
+            self._wishes.popleft()()
         if self._closed:
             return
         if self.playing:
@@ -311,11 +333,12 @@ class Player:
 
     def _send(self, seen: Any, step: int) -> None:
         if self.controls:
-            self.frames_sent += 1
+            self.frames_sent, self._sent_at = self.frames_sent + 1, time.monotonic()
             self.controls.show(self._frame(False, seen, step), self)
 
     def _front_end_keeps_up(self) -> bool:
-        return self.frames_sent - self.frames_seen < BEHIND
+        late = time.monotonic() - self._sent_at > 1.0  # a busy kernel hears nothing: keep trying
+        return late or self.frames_sent - self.frames_seen < BEHIND
 
     def _deserted(self) -> bool:
         return time.monotonic() - self._sign_of_life > DESERTED
@@ -330,7 +353,9 @@ class Player:
 
 
 def default_panels(config: Config) -> list[Panel]:
-    """Samples, latent grid, and losses over the mode counter where modes are known."""
+    """What suits the data: pictures, or samples and latent grid; losses; modes where known."""
+    if getattr(config.data, "shape", None):
+        return [ImageGrid(), OverTime(4), LatentWalk(4), Losses()]
     panels: list[Panel] = [Samples(), LatentGrid(), Losses()]
     return [*panels, Coverage()] if config.data.modes is not None else panels
 
@@ -339,6 +364,7 @@ def playground(name: str = "playground", **changes: Any) -> Player:
     """A player on a preset (`gan_lessons.presets.PRESETS`).
 
     Keywords that name a field of `Config` or a knob change it; the rest goes to `Player`.
+    On image sets a panel measures the Fréchet distance, unless `data` or `panels` are changed.
     """
     chosen = preset(name)
     config, knobs = chosen.config, chosen.knobs
@@ -346,4 +372,7 @@ def playground(name: str = "playground", **changes: Any) -> Player:
         config = replace(config, **{key: changes.pop(key)})
     moved = {key: changes.pop(key) for key in list(changes) if key in training.KNOBS}
     changes.setdefault("steps", chosen.steps)
+    if "panels" not in changes and chosen.images and config.data is chosen.config.data:
+        meter = FrechetMeter(image_set(chosen.images, config.data.shape[0]))
+        changes["panels"] = [*default_panels(config), Quality(meter)]
     return Player(config, replace(knobs, **moved), **changes)

@@ -34,6 +34,7 @@ class Screen:
         self.panels, self.run = panels, run
         with mpl.rc_context(STYLE):
             width, height, dpi = SIZES[size]
+            height *= max(panel.tall for panel in panels)
             self.figure = Figure(figsize=(width, height), dpi=dpi)
             self.canvas = FigureCanvasAgg(self.figure)
             columns = _columns(panels)
@@ -41,11 +42,12 @@ class Screen:
                 1, len(columns), width_ratios=[c[0].width for c in columns]
             )
             for i, column in enumerate(columns):
-                cells = grid[i].subgridspec(len(column), 1, hspace=0.62)
+                gap = max(panel.gap for panel in column)
+                cells = grid[i].subgridspec(len(column), 1, hspace=gap)
                 for panel, cell in zip(column, cells, strict=True):
                     panel.artists = []
                     panel.setup(self.figure.add_subplot(cell), run)
-            self.figure.subplots_adjust(left=0.035, right=0.99, bottom=0.12, top=0.9, wspace=0.2)
+            self.figure.subplots_adjust(left=0.045, right=0.985, bottom=0.12, top=0.9, wspace=0.2)
         self.background: Any = None
 
     def draw(self, seen: Sequence[Any], view: View) -> np.ndarray:
