@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -23,6 +22,13 @@ _copy = jax.jit(lambda state: jax.tree.map(jnp.copy, state))
 
 def _bytes(state: State) -> int:
     return sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+
+
+def _averaging(state: State, before: Knobs, now: Knobs) -> State:
+    """`state` as the knobs move: a moving average that is switched on starts from G's weights."""
+    if now.ema > 0 and not before.ema > 0:
+        return replace(state, ema=jnp.copy(state.g))
+    return state
 
 
 class Run:
@@ -47,8 +53,9 @@ class Run:
 
     def reset(self, seed: int | None = None) -> None:
         """Start over, from `seed` or the present one, with the knobs as they are."""
-        self.seed = self.seed if seed is None else seed
-        self.state = training.init(self.config, self.seed)
+        seed = self.seed if seed is None else seed
+        self.state = training.init(self.config, seed)
+        self.seed = seed
         self.stopped: str | None = None
         self.changes: list[tuple[int, Knobs]] = [(0, self.knobs)]
         self._blocks: list[np.ndarray] = []
@@ -81,19 +88,26 @@ class Run:
         moved = training.check_knobs(replace(self.knobs, **knobs))
         if moved == self.knobs:
             return
-        if moved.ema > 0 and not self.knobs.ema > 0:
-            self.state = replace(self.state, ema=jnp.copy(self.state.g))
+        self.state = _averaging(self.state, self.knobs, moved)
         self.knobs, self.stopped = moved, None
-        if self.changes[-1][0] == self.step:
+        at, before = self.changes[-1]
+        if at == self.step and not before.ema > 0:  # what started an average must replay
             self.changes.pop()
         self.changes.append((self.step, moved))
         self._remember()
 
     def advance(self, n: int) -> int:
-        """Train up to `n` steps; fewer if a number was not finite (`stopped` says why)."""
+        """Train up to `n` steps; fewer if a number was not finite (`stopped` says why).
+
+        An interrupt loses the chunk under way and nothing else.
+        """
         start = self.step
-        while (left := n - (self.step - start)) > 0 and self.stopped is None:
-            self.land(self.launch(min(left, BLOCK)))
+        try:
+            while (left := n - (self.step - start)) > 0 and self.stopped is None:
+                self.land(self.launch(min(left, BLOCK)))
+        except KeyboardInterrupt:
+            self.state = self.at(self.step)  # the present one was given away, or is ahead
+            raise
         return self.step - start
 
     def launch(self, n: int) -> Chunk:
@@ -128,7 +142,7 @@ class Run:
 
         Restores the nearest earlier snapshot and replays from there with the knobs of the time.
         """
-        state = self.at(step)
+        state, step = self.at(step), int(step)
         self.forgotten, self._blocks = self.history, [self.history[:step]]
         self.changes = [change for change in self.changes if change[0] <= step]
         self.knobs, self.state, self.stopped = self.changes[-1][1], state, None
@@ -137,16 +151,18 @@ class Run:
 
     def at(self, step: int) -> State:
         """The state after `step` steps (0 to the present step), recomputed where necessary."""
-        check_number("step", step, 0, self.step, integer=True)
+        step = int(check_number("step", step, 0, self.step, integer=True))
         now = max(at for at in self.snapshots if at <= step)
         state = _copy(self.snapshots[now])
-        times = [at for at, _ in self.changes]
-        while now < step:
-            index = bisect.bisect_right(times, now)
-            until = min([step, *times[index : index + 1]])
-            n = min(until - now, BLOCK)
-            state = training.advance(self.config, state, self.changes[index - 1][1], n).state
-            now += n
+        knobs = [moved for at, moved in self.changes if at <= now][-1]
+        for at, moved in [change for change in self.changes if now < change[0] <= step]:
+            state = _averaging(self._replay(state, knobs, at - now), knobs, moved)
+            now, knobs = at, moved
+        return self._replay(state, knobs, step - now)
+
+    def _replay(self, state: State, knobs: Knobs, n: int) -> State:
+        for start in range(0, n, BLOCK):
+            state = training.advance(self.config, state, knobs, min(BLOCK, n - start)).state
         return state
 
     def sample(self, n: int, seed: int = 0) -> Float[Array, "n dim"]:

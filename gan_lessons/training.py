@@ -471,17 +471,8 @@ class Step:
         return self.guard(before, moved, fine), jnp.stack([seen[n] for n in METRICS]), fine
 
     def guard(self, before: State, after: State, fine: Array) -> State:
-        """`after`, or `before` where something was not finite.
-
-        The two vectors and their moments were guarded while they moved; the rest is small.
-        """
-        keep = functools.partial(jax.tree.map, functools.partial(jnp.where, fine))
-        return replace(
-            after,
-            step=before.step + fine.astype(jnp.int32),
-            rest_g=keep(after.rest_g, before.rest_g),
-            rest_d=keep(after.rest_d, before.rest_d),
-        )
+        """`after`, or `before` where something was not finite: half a step would not replay."""
+        return jax.tree.map(functools.partial(jnp.where, fine), after, before)
 
 
 def _batched(tree: Any, ndim: int) -> Any:

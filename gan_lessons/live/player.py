@@ -74,6 +74,7 @@ class Player:
         self.steps = fast(steps, min(steps, 150))
         self.screen = Screen(self.panels, self.run, self.size)
         self.playing = False
+        self.message = ""  # what is to be said to the person: why it stopped, what it waits for
         self.cursor: int | None = None  # the step that is shown, when scrubbing
         self.speed: float | None = None  # steps a second; None is as fast as it goes
         self.frames_sent = self.frames_seen = 0
@@ -293,7 +294,7 @@ class Player:
         if self._front_end_keeps_up():
             self._send(seen, step)
         self.run.land(chunk)
-        if self.controls and self.controls.message.value == COMPILING:
+        if self.message == COMPILING:
             self._say("")
         trained = time.perf_counter() - start
         if self.run.stopped:
@@ -348,6 +349,7 @@ class Player:
         self.frames_seen, self._sign_of_life = frame, time.monotonic()
 
     def _say(self, message: str) -> None:
+        self.message = message
         if self.controls:
             self.controls.message.value = html.escape(message)
 

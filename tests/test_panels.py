@@ -1,0 +1,302 @@
+"""Every panel draws a run, moves what it made once, and refuses data that it cannot show."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from gan_lessons import training
+from gan_lessons.distributions import Mixture1D, Normal, Ring, TwoMoons, Uniform
+from gan_lessons.errors import InputError
+from gan_lessons.images import digits, faces
+from gan_lessons.live import panels as rooms
+from gan_lessons.live.panels import (
+    Coverage,
+    Densities,
+    GradientNorms,
+    ImageGrid,
+    LatentGrid,
+    LatentWalk,
+    Losses,
+    OverTime,
+    Panel,
+    Quality,
+    Samples,
+    View,
+)
+from gan_lessons.live.player import Player, default_panels
+from gan_lessons.live.screen import Screen
+from gan_lessons.metrics import FrechetMeter
+from gan_lessons.networks import MLP
+from gan_lessons.run import Run
+from gan_lessons.training import Config, Knobs
+
+SMALL = {"generator": MLP((8,), "tanh"), "discriminator": MLP((8,), "silu"), "batch": 8}
+LINE = Config(Mixture1D((-1.0, 1.0), (0.4, 0.4), (0.5, 0.5)), Uniform(1), **SMALL)
+PLANE = Config(Ring(), Normal(2), **SMALL)
+FACES = Config(
+    faces(25).distribution(), Normal(4), MLP((8,), output="tanh"), MLP((8,), "silu"), batch=8
+)
+FAST = Knobs(lr_d=0.02, lr_g=0.02)
+
+meter = functools.cache(lambda: FrechetMeter(faces(25)))  # principal components: no training
+quality = lambda **options: Quality(meter(), **options)  # noqa: E731
+
+CASES: dict[str, tuple[Callable[[], Panel], Config]] = {
+    "Samples": (Samples, PLANE),
+    "LatentGrid": (LatentGrid, PLANE),
+    "Coverage": (Coverage, PLANE),
+    "Losses": (Losses, PLANE),
+    "GradientNorms": (GradientNorms, PLANE),
+    "Densities": (Densities, LINE),
+    "ImageGrid": (ImageGrid, FACES),
+    "LatentWalk": (LatentWalk, FACES),
+    "OverTime": (OverTime, FACES),
+    "Quality": (lambda: quality(every=5), FACES),
+}
+IMAGE_PANELS = ("ImageGrid", "LatentWalk", "OverTime", "Quality")
+
+
+class Watch:
+    """One panel on a screen of its own, as a player would drive it."""
+
+    def __init__(self, panel: Panel, config: Config, seed: int = 0) -> None:
+        self.panel, self.run = panel, Run(config, FAST, seed)
+        self.screen = Screen([panel], self.run)
+        self._see = jax.jit(functools.partial(panel.see, config))
+
+    def frame(self, at: int | None = None) -> np.ndarray:
+        """The pixels at the present step, or scrubbed back to an earlier one."""
+        state = self.run.state if at is None else self.run.at(at)
+        seen = self._see(state, training.traced(self.run.knobs))
+        view = View(self.run, self.run.step if at is None else at)
+        return self.screen.draw([seen], view).copy()
+
+    def trained(self, steps: int) -> np.ndarray:
+        self.run.advance(steps)
+        return self.frame()
+
+
+def test_every_panel_is_tested():
+    found = {name for name, thing in vars(rooms).items() if name in rooms_of_the_public(thing)}
+    assert found == set(CASES)
+
+
+def rooms_of_the_public(thing: object) -> tuple[str, ...]:
+    """The name of a panel class that a reader may use, else nothing."""
+    is_panel = isinstance(thing, type) and issubclass(thing, Panel) and thing is not Panel
+    return (thing.__name__,) if is_panel and not thing.__name__.startswith("_") else ()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_panel_moves_what_it_made_once(name):
+    make, config = CASES[name]
+    watch = Watch(make(), config)
+    first = watch.frame()
+    made = list(map(id, watch.panel.artists))
+    second, third = watch.trained(6), watch.trained(6)
+    assert not np.array_equal(first, second) and not np.array_equal(second, third)
+    assert list(map(id, watch.panel.artists)) == made != []
+    assert first.shape == second.shape and first.dtype == np.uint8
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_same_moment_looks_the_same(name):
+    make, config = CASES[name]
+    watch = Watch(make(), config)
+    watch.trained(4)
+    assert np.array_equal(watch.frame(), watch.frame())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_panel_can_be_set_up_again_in_another_size(name):
+    make, config = CASES[name]
+    watch = Watch(make(), config)
+    watch.trained(4)
+    watch.screen = Screen([watch.panel], watch.run, "projector")
+    assert watch.trained(4).shape[1] == 1368
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("Samples", LINE),
+        ("Samples", FACES),
+        ("LatentGrid", LINE),
+        ("Densities", PLANE),
+        ("Densities", replace(LINE, latent=Normal(2))),
+        ("Coverage", replace(PLANE, data=TwoMoons())),
+        *((name, PLANE) for name in IMAGE_PANELS),
+        ("Quality", replace(FACES, data=faces(28).distribution())),
+    ],
+)
+def test_data_that_a_panel_cannot_show(name, config):
+    with pytest.raises(InputError):
+        Watch(CASES[name][0](), config)
+
+
+@pytest.mark.parametrize("make", [ImageGrid, LatentWalk, OverTime])
+@pytest.mark.parametrize("rows", [0, -1, 1.5, 33, "many", None])
+def test_bad_numbers_of_rows(make, rows):
+    with pytest.raises(InputError, match="rows"):
+        make(rows)
+
+
+@pytest.mark.parametrize("every", [0, -5, 0.5, None])
+def test_bad_intervals_of_measuring(every):
+    with pytest.raises(InputError, match="every"):
+        quality(every=every)
+
+
+# ---- pictures
+
+
+@pytest.mark.parametrize("rows", [1, 4, 8])
+@pytest.mark.parametrize("make", [ImageGrid, LatentWalk, OverTime])
+def test_sheets_have_the_rows_asked_for(make, rows):
+    watch = Watch(make(rows), FACES)
+    watch.frame()
+    assert watch.panel.half == (rows <= 4)
+    assert watch.panel.sheet.get_array().shape == (rows * 26 - 1, 8 * 26 - 1)
+
+
+def images(panel: Panel) -> np.ndarray:
+    """What the sheet shows, cut into images again: [rows, columns, 25, 25]."""
+    sheet = np.pad(np.asarray(panel.sheet.get_array()), ((0, 1), (0, 1)))
+    rows, columns = (size // 26 for size in sheet.shape)
+    return sheet.reshape(rows, 26, columns, 26).transpose(0, 2, 1, 3)[:, :, :25, :25]
+
+
+def test_the_grid_shows_what_the_generator_makes_of_its_latents():
+    watch = Watch(ImageGrid(2), FACES)
+    watch.trained(3)
+    z = watch.panel.latents(FACES)
+    made = np.asarray(training.generate(FACES, watch.run.state, z)).reshape(2, 8, 25, 25)
+    np.testing.assert_allclose(images(watch.panel), made, atol=1e-6)
+
+
+def test_a_walk_is_straight_and_ends_where_it_should():
+    walk = LatentWalk(3)
+    z = np.asarray(walk.latents(FACES)).reshape(3, 8, 4)
+    ends = np.asarray(FACES.latent.sample(jax.random.key(12), 6)).reshape(2, 3, 4)
+    np.testing.assert_allclose([z[:, 0], z[:, -1]], ends, rtol=1e-6)
+    steps = np.diff(z, axis=1)
+    np.testing.assert_allclose(steps, np.broadcast_to(steps[:, :1], steps.shape), atol=1e-6)
+
+
+def names(panel: OverTime) -> list[str]:
+    return [label.get_text() for label in panel.labels if label.get_text()]
+
+
+def test_over_time_keeps_the_first_picture_of_each_moment():
+    watch = Watch(OverTime(), FACES)
+    start = watch.frame() is not None and images(watch.panel)[0]
+    for steps in (10, 45, 20, 30, 200):
+        watch.trained(steps)
+    assert names(watch.panel) == ["0", "55", "105", "now"]
+    assert np.array_equal(images(watch.panel)[0], start)
+    watch.trained(1)
+    assert names(watch.panel) == ["0", "55", "105", "305", "now"]
+
+
+def test_over_time_picks_moments_where_there_are_more_than_rows():
+    watch = Watch(OverTime(3), FACES)
+    for steps in (0, 50, 50, 100, 200):
+        watch.trained(steps)
+    assert names(watch.panel) == ["0", "200", "now"]
+
+
+def test_scrubbing_forgets_nothing_and_rewinding_does():
+    watch = Watch(OverTime(), FACES)
+    for steps in (0, 50, 50, 100, 1):
+        watch.trained(steps)
+    watch.frame(at=60)
+    assert names(watch.panel) == ["0", "50", "now"]
+    watch.frame()
+    assert names(watch.panel) == ["0", "50", "100", "200", "now"]
+    watch.run.rewind(60)
+    watch.trained(100)
+    assert names(watch.panel) == ["0", "50", "now"]
+
+
+@pytest.mark.parametrize("make", [OverTime, lambda: quality(every=5)])
+def test_another_seed_starts_a_new_memory(make):
+    watch = Watch(make(), FACES)
+    for steps in (0, 50, 50):
+        watch.trained(steps)
+    watch.run.reset(3)
+    assert np.array_equal(watch.frame(), Watch(make(), FACES, seed=3).frame())
+
+
+def test_a_memory_outlives_a_change_of_size():
+    watch = Watch(OverTime(), FACES)
+    for steps in (0, 50, 50):
+        watch.trained(steps)
+    watch.screen = Screen([watch.panel], watch.run, "projector")
+    watch.trained(1)
+    assert names(watch.panel) == ["0", "50", "100", "now"]
+
+
+# ---- quality
+
+
+def test_quality_is_what_the_meter_says():
+    watch = Watch(quality(every=10), FACES)
+    for _ in range(5):
+        watch.trained(6)
+    steps, values = watch.panel.line.get_data()
+    assert list(steps) == [6, 18, 30]
+    fake = np.asarray(watch.run.sample(meter().n, seed=5))
+    assert values[-1] == pytest.approx(meter()(fake))
+    assert f"{values[-1]:.2f}" in watch.panel.text.get_text()
+    assert f"{meter().floor:.2f}" in watch.panel.text.get_text()
+
+
+def test_quality_shows_the_past_when_scrubbed_and_keeps_the_rest():
+    watch = Watch(quality(every=10), FACES)
+    for steps in (0, 10, 10, 10):
+        watch.trained(steps)
+    watch.frame(at=12)
+    assert list(watch.panel.line.get_xdata()) == [0, 10]
+    watch.frame()
+    assert list(watch.panel.line.get_xdata()) == [0, 10, 20, 30]
+
+
+def test_quality_fits_its_axes_to_what_it_measures():
+    watch = Watch(quality(every=50), FACES)
+    for steps in (0, 150, 300):
+        watch.trained(steps)
+    steps, values = watch.panel.line.get_data()
+    (left, right), (low, high) = watch.panel.ax.get_xlim(), watch.panel.ax.get_ylim()
+    assert left <= min(steps) and max(steps) <= right
+    assert low < meter().floor and low < min(values) and max(values) < high
+
+
+# ---- in a player
+
+
+def test_pictures_get_panels_that_suit_them():
+    kinds = [type(panel).__name__ for panel in default_panels(FACES)]
+    assert kinds == ["ImageGrid", "OverTime", "LatentWalk", "Losses"]
+
+
+def test_a_still_picture_shows_the_run_on_its_way(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    panels = [OverTime(4), quality(every=25)]
+    player = Player(FACES, FAST, panels=panels, steps=120)
+    player.still()
+    assert player.run.step == 120 and len(shown) == 1
+    assert names(panels[0]) == ["0", "50", "100", "now"]
+    assert list(panels[1].line.get_xdata()) == [0, 50, 100]
+
+
+def test_digits_fit_too():
+    config = replace(FACES, data=digits(8).distribution())
+    watch = Watch(ImageGrid(), config)
+    assert not np.array_equal(watch.frame(), watch.trained(3))

@@ -1,0 +1,331 @@
+"""A run's memory: rewind to any step bit for bit, whatever moved; stops and interrupts keep it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gan_lessons import training
+from gan_lessons.distributions import Ring, SwissRoll
+from gan_lessons.errors import InputError
+from gan_lessons.run import Run, diagnose, train
+from gan_lessons.training import BLOCK, METRICS, Knobs
+from tests.test_training import DIVERGES, TINY, arrays, finite, same_bits
+
+NO_SPACE = 1  # bytes: the fewest snapshots that a run keeps
+
+
+def identical(one, two):
+    return same_bits(one.state, two.state) and np.array_equal(one.history, two.history)
+
+
+# ---- going back
+
+MOVES = [
+    {"lr_d": 1e-2, "lr_g": 3e-3},
+    {"objective": "hinge", "d_steps": 2},
+    {"objective": "least_squares", "g_steps": 2, "beta1": 0.0},
+    {"r1": 0.5, "ema": 0.0},
+    {"r1": 0.0, "ema": 0.9},
+    {"r1": 0.0, "ema": 0.0},
+]
+schedules = st.lists(st.tuples(st.integers(0, 4), st.sampled_from(MOVES)), min_size=3, max_size=9)
+
+
+def play(schedule, memory, seed=0):
+    """Train and move knobs as the schedule says; also the state at each step on the way."""
+    run = Run(TINY, seed=seed, memory=memory)
+    truth = {0: arrays(run.state)}
+    for steps, moved in [*schedule, (3, {})]:
+        for _ in range(steps):
+            assert run.advance(1) == 1
+            truth[run.step] = arrays(run.state)
+        run.set(**moved)
+        truth[run.step] = arrays(run.state)
+    return run, truth
+
+
+@settings(deadline=None, max_examples=8)
+@given(schedules, st.sampled_from([NO_SPACE, 1 << 20]), st.data())
+def test_rewind_is_exact_to_any_step_whatever_moved(schedule, memory, data):
+    run, truth = play(schedule, memory)
+    for step, wanted in truth.items():
+        for ours, kept in zip(arrays(run.at(step)), wanted, strict=True):
+            np.testing.assert_array_equal(ours, kept)
+    step = data.draw(st.integers(0, run.step))
+    history = run.history
+    run.rewind(step)
+    assert run.step == step == int(run.state.step)
+    np.testing.assert_array_equal(run.history, history[:step])
+    np.testing.assert_array_equal(run.forgotten, history)
+    assert all(map(np.array_equal, arrays(run.state), truth[step]))
+
+
+def test_an_average_that_was_switched_on_survives_thinning():
+    """The snapshot of that moment goes; the replay must start the average all the same."""
+    run = Run(TINY, memory=NO_SPACE)
+    run.advance(3)
+    run.set(ema=0.9)
+    run.advance(1)
+    wanted = arrays(run.state)
+    for _ in range(60):
+        run.advance(1)
+    assert not {3, 4} & set(run.snapshots)
+    assert all(map(np.array_equal, arrays(run.at(4)), wanted))
+
+
+@pytest.mark.parametrize("memory", [NO_SPACE, 1 << 20])
+def test_going_on_after_a_rewind_is_the_same_run(memory):
+    once, _ = play([(4, MOVES[0]), (5, MOVES[1]), (6, MOVES[4])], memory)
+    again, _ = play([(4, MOVES[0]), (5, MOVES[1]), (6, MOVES[4])], memory)
+    again.rewind(7)
+    assert again.knobs == replace(Knobs(), **MOVES[0])
+    again.advance(2)
+    again.set(**MOVES[1])
+    again.advance(6)
+    again.set(**MOVES[4])
+    again.advance(3)
+    assert identical(once, again)
+    again.rewind(7)
+    again.advance(2)
+    assert not identical(once, again)
+
+
+def test_a_rewound_run_can_take_another_way():
+    run, _ = play([(4, MOVES[0])], 1 << 20)
+    run.rewind(2)
+    run.set(lr_d=0.1)
+    run.advance(5)
+    assert run.step == 7 and len(run.history) == 7
+    before = arrays(run.state)
+    run.rewind(4)
+    run.advance(3)
+    assert all(map(np.array_equal, before, arrays(run.state)))
+
+
+def test_looking_back_changes_nothing():
+    run, _ = play([(4, MOVES[0])], NO_SPACE)
+    before, kept = arrays(run.state), set(run.snapshots)
+    run.at(3), run.at(0)
+    assert all(map(np.array_equal, before, arrays(run.state)))
+    assert (run.step, set(run.snapshots)) == (7, kept)
+
+
+@pytest.mark.parametrize("step", [-1, 8, 2.5, "three", None])
+@pytest.mark.parametrize("ask", [Run.rewind, Run.at])
+def test_steps_that_were_never_taken(ask, step):
+    run, _ = play([(4, MOVES[0])], 1 << 20)
+    with pytest.raises(InputError, match="step must be a whole number from 0 to 7"):
+        ask(run, step)
+    assert run.step == 7
+    run.rewind(3.0)  # whole numbers of any kind will do
+    assert run.step == 3
+
+
+def test_snapshots_stay_few_and_reach_back():
+    run = Run(TINY, memory=NO_SPACE)
+    for _ in range(100):
+        run.advance(3)
+    assert len(run.snapshots) <= 9 and {0, run.step} & set(run.snapshots)
+    gaps = np.diff([*sorted(run.snapshots), run.step])
+    assert gaps.max() <= 150  # no far stretch to replay
+
+
+def test_longer_than_one_block():
+    run = Run(TINY, memory=NO_SPACE)
+    assert run.advance(BLOCK + 52) == BLOCK + 52
+    assert run.history.shape == (BLOCK + 52, len(METRICS))
+    chunk = training.advance(TINY, training.init(TINY, 0), Knobs(), BLOCK)
+    straight = training.advance(TINY, chunk.state, Knobs(), 20)
+    run.snapshots = {0: run.snapshots[0]}
+    assert same_bits(run.at(BLOCK + 20), straight.state)
+
+
+# ---- the rest of a run
+
+
+def test_history_is_what_the_engine_measured():
+    run = Run(TINY, seed=2)
+    assert run.history.shape == (0, len(METRICS))
+    run.advance(4)
+    run.advance(3)
+    chunk = training.advance(TINY, training.init(TINY, 2), Knobs(), 7)
+    np.testing.assert_array_equal(run.history, np.asarray(chunk.history)[:7])
+    np.testing.assert_array_equal(run.series("grad_d"), run.history[:, METRICS.index("grad_d")])
+
+
+def test_reset_starts_over_with_the_knobs_as_they_are():
+    run, _ = play([(2, MOVES[0])], 1 << 20)
+    fresh = Run(TINY, run.knobs)
+    run.reset()
+    assert (run.step, run.seed, run.changes) == (0, 0, fresh.changes)
+    assert same_bits(run.state, fresh.state)
+    run.reset(seed=5)
+    assert run.seed == 5 and not np.array_equal(run.state.g, fresh.state.g)
+    run.advance(3)
+    assert run.step == 3
+
+
+def test_a_bad_seed_leaves_the_run_alone():
+    run, _ = play([(2, MOVES[0])], 1 << 20)
+    before = arrays(run.state)
+    with pytest.raises(InputError, match="seed"):
+        run.reset(seed=-1)
+    assert (run.step, run.seed) == (5, 0)
+    assert all(map(np.array_equal, before, arrays(run.state)))
+
+
+BAD = [
+    ({"lr_d": -1.0}, "lr_d"),
+    ({"lr_d": 0.5, "lr_g": float("nan")}, "lr_g"),
+    ({"lr_d": 0.5, "objective": "hinje"}, "did you mean 'hinge'"),
+    ({"ema": 0.5, "learning_rate": 0.1}, "unknown knob"),
+    ({"d_steps": 0, "g_steps": 0}, "both 0"),
+]
+
+
+@pytest.mark.parametrize(("knobs", "says"), BAD)
+def test_a_bad_move_changes_nothing(knobs, says):
+    run, _ = play([(2, MOVES[0])], 1 << 20)
+    before = (arrays(run.state), run.knobs, list(run.changes), sorted(run.snapshots), run.step)
+    with pytest.raises(InputError, match=says):
+        run.set(**knobs)
+    after = (run.knobs, list(run.changes), sorted(run.snapshots), run.step)
+    assert after == before[1:]
+    assert all(map(np.array_equal, before[0], arrays(run.state)))
+
+
+def test_bad_knobs_at_the_start():
+    with pytest.raises(InputError, match="lr_g"):
+        Run(TINY, Knobs(lr_g=0))
+
+
+# ---- interrupts
+
+
+def interrupted_at(step):
+    def progress(run):
+        if run.step >= step:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def test_an_interrupt_keeps_the_run(capsys):
+    run = train(TINY, Knobs(), 4 * BLOCK, progress=interrupted_at(BLOCK))
+    assert run.step == BLOCK == int(run.state.step)
+    assert f"interrupted after {BLOCK} steps" in capsys.readouterr().out
+    run.advance(5)
+    straight = Run(TINY)
+    straight.advance(BLOCK + 5)
+    assert identical(run, straight)
+
+
+@pytest.mark.parametrize("when", ["while it compiles", "while it waits"])
+def test_an_interrupt_inside_a_chunk_loses_that_chunk_only(monkeypatch, when):
+    """The state was given to the device by then, so it has to be found again."""
+    run, straight = Run(TINY), Run(TINY)
+    run.advance(5), straight.advance(12)
+    kind = training if when == "while it compiles" else Run
+    name = "advance" if kind is training else "land"
+    real = getattr(kind, name)
+
+    def interrupt(*args):
+        real(*args)
+        raise KeyboardInterrupt
+
+    def cut_short(run, chunk):
+        run.state = chunk.state
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, name, interrupt if kind is training else cut_short)
+        patch.setattr(Run, "_replay", replay_with(training.advance if kind is Run else real))
+        with pytest.raises(KeyboardInterrupt):
+            run.advance(4)
+    assert run.step == 5 == int(run.state.step)
+    run.advance(7)
+    assert identical(run, straight)
+
+
+def replay_with(advance):
+    def replay(run, state, knobs, n):
+        return advance(run.config, state, knobs, n).state if n else state
+
+    return replay
+
+
+# ---- divergence
+
+
+@pytest.fixture(scope="module")
+def diverged():
+    run = Run(TINY, DIVERGES)
+    run.advance(100)
+    return run
+
+
+def test_divergence_keeps_the_last_good_step(diverged):
+    assert 0 < diverged.step < 100
+    assert diverged.step == int(diverged.state.step)
+    assert finite(diverged.state) and same_bits(diverged.state, diverged.at(diverged.step))
+    assert f"stopped at step {diverged.step + 1}" in diverged.stopped
+    assert diverged.advance(10) == 0  # until something has moved
+
+
+def test_after_divergence_a_lower_rate_trains_on(diverged):
+    run = Run(TINY, DIVERGES)
+    run.advance(100)
+    run.rewind(1)
+    assert run.stopped is None
+    run.set(lr_d=1e-3, lr_g=1e-3, beta2=0.99)
+    assert run.advance(20) == 20 and run.stopped is None
+    assert np.all(np.isfinite(run.history))
+    assert len(run.forgotten) == diverged.step
+
+
+CALM = Knobs()
+
+
+@pytest.mark.parametrize(
+    ("knobs", "broken", "likely"),
+    [
+        (replace(CALM, lr_d=2.0), "grad_d", "lr_d=2 "),
+        (replace(CALM, lr_g=3.0), "grad_g", "lr_g=3 "),
+        (replace(CALM, r1=500.0, lr_d=0.1), "grad_d", "r1=500 "),
+        (replace(CALM, wgan_gp=50.0, r2=1.0, lr_d=0.1), "grad_d", "wgan_gp=50 "),
+        (replace(CALM, objective="wasserstein"), "grad_d", "wgan_gp or clip"),
+        (replace(CALM, objective="least_squares"), "grad_g", "least_squares"),
+        (replace(CALM, objective="wasserstein", clip=0.1, lr_d=4.0), "grad_d", "lr_d=4 "),
+    ],
+)
+def test_the_sentence_names_the_likely_knob(knobs, broken, likely):
+    row = np.ones(len(METRICS))
+    row[METRICS.index(broken)] = np.nan
+    said = diagnose(row, knobs, 17)
+    assert likely in said and "step 17" in said
+    assert ("discriminator" in said) == (broken == "grad_d")
+
+
+# ---- samples
+
+
+def test_samples_and_coverage():
+    run = Run(TINY)
+    first, same, other = run.sample(9), run.sample(9), run.sample(9, seed=1)
+    assert first.shape == (9, 2)
+    assert np.array_equal(first, same) and not np.array_equal(first, other)
+    found = run.coverage(200)
+    assert found.counts.shape == (8,) and int(found.counts.sum()) == 200
+
+
+def test_data_without_modes_has_no_coverage():
+    run = Run(TINY)
+    run.config = replace(TINY, data=SwissRoll())
+    with pytest.raises(InputError, match="no modes to count"):
+        run.coverage()
+    assert isinstance(TINY.data, Ring)
