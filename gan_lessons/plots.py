@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -40,6 +41,7 @@ STYLE: dict[str, Any] = {
 
 def figure(width: float = 9.3, height: float = 3.4, dpi: int = 100) -> Figure:
     """An empty figure (inches, dots per inch) drawn by Agg, in a notebook or without one."""
+    mpl.rcParams.update(STYLE)
     made = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
     FigureCanvasAgg(made)
     return made

@@ -18,6 +18,7 @@ from gan_lessons.metrics import ModeCoverage, mode_coverage
 from gan_lessons.training import BLOCK, METRICS, Chunk, Config, Knobs, State
 
 _copy = jax.jit(lambda state: jax.tree.map(jnp.copy, state))
+_coverage = jax.jit(mode_coverage)
 
 
 def _bytes(state: State) -> int:
@@ -91,7 +92,7 @@ class Run:
         self.state = _averaging(self.state, self.knobs, moved)
         self.knobs, self.stopped = moved, None
         at, before = self.changes[-1]
-        if at == self.step and not before.ema > 0:  # what started an average must replay
+        if at == self.step and before.ema == moved.ema:  # an average's start must replay
             self.changes.pop()
         self.changes.append((self.step, moved))
         self._remember()
@@ -174,7 +175,7 @@ class Run:
         data = self.config.data
         if data.modes is None or data.mode_std is None:
             raise InputError(f"{data!r} has no modes to count; try Ring() or Grid()")
-        return mode_coverage(self.sample(n, seed), data.modes, data.mode_std)
+        return _coverage(self.sample(n, seed), data.modes, data.mode_std)
 
 
 def train(

@@ -23,7 +23,7 @@ from gan_lessons import training
 from gan_lessons.distributions import Normal, Ring
 from gan_lessons.errors import InputError
 from gan_lessons.networks import MLP
-from gan_lessons.objectives import NAMES, PENALTIES
+from gan_lessons.objectives import NAMES, PENALTIES, objective
 from gan_lessons.training import METRICS, TERMS, Config, Knobs, advance, annealed, init
 
 # One small game for (nearly) all tests here and in test_run.py: equal configs share programs.
@@ -138,7 +138,9 @@ class Reference:
     def __init__(self, config, knobs, state):
         self.config, self.knobs, self.key, self.step = config, knobs, state.key, 0
         unravel = [player.unravel for player in training.players(config)]
-        self.g, self.d = (jax.tree.leaves(f(p)) for f, p in zip(unravel, (state.g, state.d), strict=True))
+        self.g, self.d = (
+            jax.tree.leaves(f(p)) for f, p in zip(unravel, (state.g, state.d), strict=True)
+        )
         self.ema = self.g
         self.opt_g, self.opt_d = self.adam(1.0).init(self.g), self.adam(1.0).init(self.d)
 
@@ -373,7 +375,9 @@ def sweep():
 
 def of_run(knobs, i):
     """The knobs of run number `i` alone."""
-    own = {name: np.asarray(value)[i].item() for name, value in vars(knobs).items() if np.ndim(value)}
+    own = {
+        name: np.asarray(value)[i].item() for name, value in vars(knobs).items() if np.ndim(value)
+    }
     return replace(knobs, **own)
 
 
@@ -389,7 +393,7 @@ def test_a_run_of_a_sweep_is_the_run_alone(sweep, i):
 
 
 def test_a_run_that_diverges_stops_alone(sweep):
-    knobs, seeds, chunk = sweep
+    _, seeds, chunk = sweep
     last = len(seeds) - 1
     np.testing.assert_array_equal(chunk.fine, [True] * last + [False])
     np.testing.assert_array_equal(chunk.state.step[:-1], 30)
@@ -414,7 +418,7 @@ def test_divergence_stops_before_the_step_that_failed():
     done = int(chunk.done)
     assert 1 < done < 100 and not chunk.fine
     assert int(chunk.state.step) == done - 1
-    assert finite(chunk.state)
+    assert finite(chunk.state) and same_bits(chunk.state, run(done - 1, DIVERGES).state)
     assert np.all(np.isfinite(rows(chunk)[:-1, COMPARED]))
     assert not np.all(np.isfinite(rows(chunk)[-1]))
 
@@ -437,8 +441,6 @@ import sys
 import jax
 
 jax.config.update("jax_num_cpu_devices", 8)
-jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_numpy_dtype_promotion", "strict")
 import numpy as np
 from dataclasses import replace
 from tests.test_training import SHARED, TINY, run, rows
@@ -472,20 +474,28 @@ def eight(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("i", range(len(SHARED)), ids=lambda i: SHARED[i].objective)
 def test_eight_devices_give_the_numbers_of_one(eight, i):
-    """To the rounding of a sum in eight parts, which Adam's first steps (g / |g|) enlarge."""
+    """To float32 (about 1e-7 was seen), but for D's level where the loss does not see it.
+
+    Paired losses have no gradient there but rounding, of which Adam makes whole steps.
+    """
     one, many = run(5, SHARED[i]), eight[i]
-    print("largest difference", [np.abs(a - b).max() for a, b in ((rows(one), many["rows"]), (one.state.g, many["g"]), (one.state.d, many["d"]))])
-    np.testing.assert_allclose(many["rows"], rows(one), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(many["g"], one.state.g, rtol=1e-4, atol=1e-4)
-    bias = training.players(TINY)[1].unravel(np.arange(one.state.d.size, dtype="f4"))
-    np.testing.assert_allclose(many["d"], one.state.d, rtol=1e-4, atol=1e-4)
+    level = objective(SHARED[i].objective).pairs_batch
+    last_bias = training.players(TINY)[1].unravel(np.arange(one.state.d.size))["layers"][1]["bias"]
+    weights = np.delete(np.arange(one.state.d.size), int(last_bias[0])) if level else slice(None)
+    columns = COMPARED if level else slice(None)
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
+    close(many["rows"][:, columns], rows(one)[:, columns])
+    close(many["g"], one.state.g)
+    close(many["d"][weights], one.state.d[weights])
 
 
 # ---- bad input
 
 
 @pytest.mark.parametrize("name", ["lr_d", "lr_g"])
-@pytest.mark.parametrize("value", [-1e-3, 0, math.nan, math.inf, 1e6, "0.1", None, True, [1e-3, -1]])
+@pytest.mark.parametrize(
+    "value", [-1e-3, 0, math.nan, math.inf, 1e6, "0.1", None, True, [1e-3, -1]]
+)
 def test_bad_learning_rates(name, value):
     with pytest.raises(InputError, match=f"{name} must be a number above 0 and at most 10"):
         training.check_knobs(Knobs(**{name: value}))

@@ -411,7 +411,7 @@ class Densities(Panel):
     def see(self, config: Config, state: State, knobs: Any) -> Any:
         x = jnp.linspace(*config.data.extent[0], self.points)
         fake = training.generate(config, state, self.spread(config, self.latents))
-        gap = (x[:, None] - fake[:, 0]) / self.bandwidth
+        gap = (x[:, None] - fake[None, :, 0]) / self.bandwidth
         q = jnp.exp(-0.5 * gap**2).mean(1) / (self.bandwidth * jnp.sqrt(2 * jnp.pi))
         p = jnp.exp(config.data.log_prob(x[:, None]))
         best = jnp.where(p + q > 0.01, p / (p + q), jnp.nan)
@@ -584,7 +584,8 @@ class _Memory:
 
     def __init__(self) -> None:
         self.run: Run | None = None
-        self.seed, self.kept = 0, {}
+        self.seed = 0
+        self.kept: dict[int, Any] = {}
 
     def of(self, run: Run) -> dict[int, Any]:
         if run is not self.run or run.seed != self.seed:

@@ -375,6 +375,6 @@ def playground(name: str = "playground", **changes: Any) -> Player:
     moved = {key: changes.pop(key) for key in list(changes) if key in training.KNOBS}
     changes.setdefault("steps", chosen.steps)
     if "panels" not in changes and chosen.images and config.data is chosen.config.data:
-        meter = FrechetMeter(image_set(chosen.images, config.data.shape[0]))
+        meter = FrechetMeter(image_set(chosen.images, int(config.data.dim**0.5)))
         changes["panels"] = [*default_panels(config), Quality(meter)]
     return Player(config, replace(knobs, **moved), **changes)
