@@ -338,6 +338,7 @@ class Job:
         self.run = Run(self.config, training.Knobs(**knobs), seed, memory=1)
         state, rows = training.place(self.config, last.state), np.asarray(last.history)
         self.run.land(training.Chunk(state, rows, np.int32(len(rows)), np.True_))  # type: ignore[arg-type]
+        del self.run.snapshots[0]  # that was a fresh run's, not this one's
         self.run.set(**self.moved)
         self.saved, self.spent = last.step, last.knobs.get("seconds", 0.0)
 

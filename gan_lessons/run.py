@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -189,10 +190,13 @@ def train(
 
     An interrupt (the stop button, Ctrl-C) keeps what was trained and returns the run so far.
     """
-    run = Run(config, knobs, seed)
+    run, chunk = Run(config, knobs, seed), 32
     try:
         while run.step < steps and run.stopped is None:
-            run.advance(min(BLOCK, steps - run.step))
+            began = time.perf_counter()
+            run.advance(min(chunk, steps - run.step))
+            quick = time.perf_counter() - began < 0.2  # so that an interrupt is answered soon
+            chunk = min(BLOCK, 2 * chunk) if quick else max(1, chunk // 2)
             if progress:
                 progress(run)
     except KeyboardInterrupt:

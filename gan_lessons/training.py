@@ -300,6 +300,12 @@ class Step:
         size = self.config.batch // self.config.devices
         return lax.dynamic_slice_in_dim(batch, lax.axis_index("batch") * size, size)
 
+    def apart(self, key: Array) -> Array:
+        """A key of this device's own, for draws that need not be those of a single device."""
+        if self.config.devices == 1:
+            return key
+        return random.fold_in(key, lax.axis_index("batch"))
+
     def whole(self, logits: Array) -> Array:
         """All devices' logits, where a loss mixes the examples of a batch."""
         if self.config.devices == 1 or "pairs_batch" not in self.terms:
@@ -337,6 +343,7 @@ class Step:
     ) -> tuple[Array, dict[str, Array], Any]:
         """Gradient of D's loss with all penalties: (flat gradient, metrics, rest of D)."""
         keys = random.split(key, 3)
+        between = self.apart(keys[2])
         real, fake = self.noisy(keys[0], knobs, real), self.noisy(keys[1], knobs, fake)
 
         def loss(d: Any) -> tuple[Array, tuple[dict[str, Array], Any]]:
@@ -350,7 +357,7 @@ class Step:
                 weight = getattr(knobs, name)
                 weight = anneal(weight, weight * knobs.penalty_end)
                 critic = lambda x: self.logits(d, rest, x)[0]  # noqa: E731
-                penalty += weight * objectives.PENALTIES[name](critic, real, fake, keys[2])
+                penalty += weight * objectives.PENALTIES[name](critic, real, fake, between)
             seen = {"d_loss": value, "penalty": penalty}
             seen["d_real"] = jax.nn.sigmoid(on_real).mean()
             seen["d_fake"] = jax.nn.sigmoid(on_fake).mean()
