@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from gan_lessons.distributions import (
     Distribution,
@@ -166,15 +166,6 @@ def _small(
     return Preset(config, Knobs(**(usual | knobs)), steps, images)  # type: ignore[arg-type]
 
 
-def _small(name: str, size: int, steps: int, **knobs: float) -> Preset:
-    """A small pair with R1 and falling rates: real progress in seconds on a laptop."""
-    data = image_set(name, size).distribution()
-    nets = MLP((128, 128), "silu", "tanh"), MLP((128, 128), "silu")
-    config = Config(data, Normal(32), *nets, batch=64)
-    rates = Knobs(lr_d=2e-3, lr_g=2e-3, lr_d_end=1e-4, lr_g_end=1e-4, decay_steps=float(steps))
-    return Preset(config, replace(rates, **knobs), steps, images=name)  # type: ignore[arg-type]
-
-
 _MAKERS = {
     "ring": _ring,
     "grid": _grid,
@@ -191,9 +182,6 @@ _MAKERS = {
     "digits": lambda: _small("digits", 28, r1=3.0),
     "digits-8x8": lambda: _small("digits", 8, r1=1.0),
     "faces": lambda: _small("faces", 25, "leaky_relu", r1=3.0, noise=0.3, lr_d=5e-4, lr_g=5e-4),
-    "digits": lambda: _small("digits", 28, 3000, r1=3.0),
-    "digits-8x8": lambda: _small("digits", 8, 5000, r1=1.0),
-    "faces": lambda: _small("faces", 25, 3000, r1=10.0, noise=0.2, lr_d=5e-4, lr_g=5e-4),
     "leaky-256-512": lambda: _article("leaky-256-512"),
     "relu-256-512-1024": lambda: _article("relu-256-512-1024"),
     "relu-256-512-512": lambda: _article("relu-256-512-512"),
