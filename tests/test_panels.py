@@ -290,7 +290,7 @@ def test_pictures_get_panels_that_suit_them():
 
 
 def test_a_still_picture_shows_the_run_on_its_way(monkeypatch):
-    shown: list[Any] = []
+    shown: list[object] = []
     monkeypatch.setattr("IPython.display.display", shown.append)
     panels = [OverTime(4), quality(every=25)]
     player = Player(FACES, FAST, panels=panels, steps=120)

@@ -219,10 +219,14 @@ class Controls:
         self.image.format = "png" if picture[:1] == b"\x89" else "jpeg"
         self.image.value = picture
         self.sent.value = player.frames_sent
+        self._show_history(player)
+        self.tell(player)
+
+    def tell(self, player: Player) -> None:
+        """Say whether it trains, without a new picture."""
         label, icon = PAUSE if player.playing else PLAY
         if self.play.description != label:
             self.play.description, self.play.icon = label, icon
-        self._show_history(player)
         self.status.value = _status(player)
 
     def _show_history(self, player: Player) -> None:
@@ -250,9 +254,9 @@ def _width(size: str) -> str:
 
 
 def _status(player: Player) -> str:
-    state = "training" if player.playing else "paused"
+    state = "training" if player.training else "paused"
     knobs: Knobs = player.run.knobs
-    speed = f" at {player.rate:,.0f} steps/s" if player.playing else ""
+    speed = f" at {player.rate:,.0f} steps/s" if player.training else ""
     rates = f"D's rate {knobs.lr_d:.2g}, G's rate {knobs.lr_g:.2g}"
     data = (
         f"data-state='{state}' data-step='{player.run.step}' data-lr-d='{knobs.lr_d:g}' "

@@ -73,7 +73,8 @@ class Player:
         self.size = check_choice("size", size, SIZES)
         self.steps = fast(steps, min(steps, 150))
         self.screen = Screen(self.panels, self.run, self.size)
-        self.playing = False
+        self.playing = False  # what is wanted
+        self.training = False  # what the worker is doing
         self.message = ""  # what is to be said to the person: why it stopped, what it waits for
         self.cursor: int | None = None  # the step that is shown, when scrubbing
         self.speed: float | None = None  # steps a second; None is as fast as it goes
@@ -214,7 +215,8 @@ class Player:
             self._wishes.popleft()()
         if self._closed:
             return
-        if self.playing:
+        self.training = self.playing
+        if self.training:
             self._train_and_draw()
         else:
             self._draw(crisp=True)
@@ -232,8 +234,10 @@ class Player:
         self.playing = True
 
     def _stop(self, why: str) -> None:
-        self.playing = False
+        self.playing = self.training = False
         self._say(why)
+        if self.controls:
+            self.controls.tell(self)
 
     def _single(self, who: str) -> None:
         self.playing = False
@@ -299,6 +303,7 @@ class Player:
         trained = time.perf_counter() - start
         if self.run.stopped:
             self._stop(self.run.stopped)
+            self._wishes.append(lambda: None)  # one more picture: of the last good step
             return
         self._pace(n, trained)
 
