@@ -31,6 +31,7 @@ from jaxtyping import Array, Float, Int
 from gan_lessons import objectives
 from gan_lessons.distributions import Distribution, Normal, Ring
 from gan_lessons.errors import InputError, check_choice, check_number
+from gan_lessons.keys import unrolled
 from gan_lessons.networks import MLP
 
 
@@ -458,7 +459,7 @@ class Step:
         state that comes back is finite, and its step has not advanced.
         """
         anneal = functools.partial(annealed, step=before.step, decay_steps=knobs.decay_steps)
-        keys = random.split(random.fold_in(before.key, before.step), 5)
+        keys = random.split(random.fold_in(unrolled(before.key), before.step), 5)
         extra_d = functools.partial(self.extra_d, knobs=knobs, key=keys[0], anneal=anneal)
         extra_g = functools.partial(self.extra_g, knobs=knobs, key=keys[1], anneal=anneal)
 
