@@ -41,7 +41,7 @@ def _split(key: Array, shape: tuple[int, ...]) -> Array:
     return lax.optimization_barrier(jnp.stack(threefry(key, _counters(shape)), axis=-1))
 
 
-def _fold_in(key: Array, data: Array) -> Array:
+def _fold_in(key: Array, data: Array | int) -> Array:
     return jnp.stack(threefry(key, lax.convert_element_type(data, jnp.uint32)))
 
 

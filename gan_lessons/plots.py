@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from PIL import Image
 
 # Okabe and Ito's colour-blind-safe palette. Real is always a blue disc, fake a vermilion triangle.
 REAL, FAKE, GENERATOR, DISCRIMINATOR = "#0072B2", "#D55E00", "#D55E00", "#009E73"
@@ -51,6 +52,14 @@ def png(made: Figure) -> bytes:
     """The figure as PNG bytes."""
     buffer = io.BytesIO()
     made.savefig(buffer, format="png")
+    return small_png(Image.open(buffer))
+
+
+def small_png(image: Image.Image) -> bytes:
+    """A picture as PNG with a palette of 256 colours: half the bytes, and no eye can tell."""
+    kind, buffer = Image.Quantize.MAXCOVERAGE, io.BytesIO()
+    palette = image.convert("RGB").quantize(256, kind, dither=Image.Dither.NONE)
+    palette.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
@@ -66,7 +75,7 @@ def tile(images: np.ndarray, columns: int, gap: int = 1, background: float = 1.0
     """Images [n, h, w] side by side in rows of `columns`, with a gap, as one array."""
     n, height, width = images.shape
     rows = -(-n // columns)
-    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), background)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), float(background))
     for i, image in enumerate(images):
         top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
         sheet[top : top + height, left : left + width] = image

@@ -28,7 +28,7 @@ OWNERS = packages_distributions()
 FLOORS = (
     {"errors"},
     {"distributions", "images"},
-    {"objectives", "networks"},
+    {"objectives", "networks", "keys"},
     {"training", "presets"},
     {"plots", "metrics", "theory", "dynamics", "checkpoints"},
     {"live", "exercises", "run", "cli", "__main__"},

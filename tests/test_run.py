@@ -222,11 +222,12 @@ def interrupted_at(step):
 
 def test_an_interrupt_keeps_the_run(capsys):
     run = train(TINY, Knobs(), 4 * BLOCK, progress=interrupted_at(BLOCK))
-    assert run.step == BLOCK == int(run.state.step)
-    assert f"interrupted after {BLOCK} steps" in capsys.readouterr().out
+    kept = run.step
+    assert BLOCK <= kept < 4 * BLOCK and kept == int(run.state.step)
+    assert f"interrupted after {kept} steps" in capsys.readouterr().out
     run.advance(5)
     straight = Run(TINY)
-    straight.advance(BLOCK + 5)
+    straight.advance(kept + 5)
     assert identical(run, straight)
 
 

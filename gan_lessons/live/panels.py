@@ -124,7 +124,7 @@ class Samples(Panel):
     """
 
     title = "samples on D's verdict"
-    grid, shown, arrows = 40, 300, 48
+    grid, shown, arrows = 36, 240, 40
 
     def see(self, config: Config, state: State, knobs: Any) -> Any:
         key_z, key_x = random.split(random.key(7))
@@ -197,7 +197,7 @@ class LatentGrid(Panel):
     """G's map of the plane: a straight lattice of latents, bent to where G sends it."""
 
     title = "G bends the latent grid"
-    lines, points = 15, 41
+    lines, points = 13, 31
 
     def lattice(self, config: Config) -> Array:
         """Latents [2 lines, points, latent], evenly spaced in probability."""
@@ -248,7 +248,7 @@ class Coverage(Panel):
 
     half = True
     title = "modes"
-    samples = 2000
+    samples = 1000
 
     def see(self, config: Config, state: State, knobs: Any) -> Any:
         key = random.fold_in(random.key(3), state.step)

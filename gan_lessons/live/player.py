@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import html
+import io
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import jax
+from PIL import Image
 
 from gan_lessons import training
 from gan_lessons.errors import InputError, check_choice
@@ -31,12 +33,14 @@ from gan_lessons.live.panels import (
 )
 from gan_lessons.live.screen import SIZES, Screen
 from gan_lessons.metrics import FrechetMeter
+from gan_lessons.plots import small_png
 from gan_lessons.presets import preset
 from gan_lessons.run import Run
 from gan_lessons.training import BLOCK, Config, Knobs
 
 COMPILING = "compiling …"
-FRAME = 0.055  # seconds of training between two pictures at full speed
+CHUNK = 0.03  # seconds of training in one go at full speed: how long a wish may have to wait
+PICTURE = 0.05  # seconds from one picture to the next
 BEHIND = 3  # pictures a front end may lag before we stop sending
 DESERTED = 60.0  # seconds without any sign of the front end before training pauses
 
@@ -180,7 +184,7 @@ class Player:
 
     def picture(self) -> bytes:
         """The present frame as PNG."""
-        return self._frame(crisp=True)
+        return small_png(Image.open(io.BytesIO(self._frame(crisp=True))))
 
     def _replace_in_cell(self) -> None:
         key = cell_id() or repr(self.run.config)
@@ -211,13 +215,14 @@ class Player:
         with self._bell:
             if not self._wishes and not self.playing:
                 self._bell.wait()
+        wished = bool(self._wishes)
         while self._wishes and not self._closed:
             self._wishes.popleft()()
         if self._closed:
             return
         self.training = self.playing
         if self.training:
-            self._train_and_draw()
+            self._train_and_draw(wished)
         else:
             self._draw(crisp=True)
         if not self._wishes and self.playing and self._deserted():
@@ -288,14 +293,16 @@ class Player:
             self._compiled.add(program)
             self._say(COMPILING)
 
-    def _train_and_draw(self) -> None:
+    def _train_and_draw(self, now: bool) -> None:
+        """Train one chunk; meanwhile draw, if `now` or if the last picture is old enough."""
         start = time.perf_counter()
         n = self._chunk_size()
-        seen = self._look()
+        due = now or time.monotonic() - self._sent_at >= PICTURE
+        seen = self._look() if due and self._front_end_keeps_up() else None
         step = self.run.step
         self._announce_compiling()
         chunk = self.run.launch(n)
-        if self._front_end_keeps_up():
+        if seen is not None:
             self._send(seen, step)
         self.run.land(chunk)
         if self.message == COMPILING:
@@ -310,14 +317,14 @@ class Player:
     def _chunk_size(self) -> int:
         if self.speed is None:
             return max(1, min(BLOCK, self._n))
-        return max(1, min(BLOCK, round(self.speed / 15)))
+        return max(1, min(BLOCK, round(self.speed * PICTURE)))
 
     def _pace(self, n: int, trained: float) -> None:
         """Choose the next chunk's length at full speed; wait for the next step in slow motion."""
         if self.speed is None:
             # A chunk that took far too long was compiling; do not learn from it.
             if trained < 1.0:
-                self._n = int(max(1, min(BLOCK, 0.5 * self._n + 0.5 * n * FRAME / trained)))
+                self._n = int(max(1, min(BLOCK, 0.5 * self._n + 0.5 * n * CHUNK / trained)))
         elif (rest := n / self.speed - trained) > 0:
             with self._bell:
                 if not self._wishes:

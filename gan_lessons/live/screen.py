@@ -74,7 +74,7 @@ class Screen:
         if crisp:
             image.save(buffer, "PNG", compress_level=1)
         else:
-            image.save(buffer, "JPEG", quality=88, subsampling=0)
+            image.save(buffer, "JPEG", quality=80)
         return buffer.getvalue()
 
 
