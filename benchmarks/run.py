@@ -103,8 +103,8 @@ def sweep(runs: int) -> Sides:
             singles[i] = training.advance(config, state, knobs, n).state
         jax.block_until_ready(singles)
 
-    ours = Side(f"{runs} at once", at_once, chunk=50, gans=runs)
-    return [ours], [Side("one after another", in_turn, chunk=50, gans=len(singles))]
+    ours = Side(f"{runs} at once", at_once, chunk=100, gans=runs)
+    return [ours], [Side("one after another", in_turn, chunk=100, gans=len(singles))]
 
 
 # name: (least ratio it must reach, what makes the sides, whether it is left out of a plain run)
