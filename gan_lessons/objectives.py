@@ -162,26 +162,26 @@ def index(name: str) -> int:
     return NAMES.index(check_choice("objective", name, NAMES))
 
 
-def d_loss(which: Array, real: Logits, fake: Logits, smoothing: Array | float = 0.0) -> Scalar:
-    """The discriminator's loss under objective number `which` (traced, so it can be switched).
+def d_slopes(
+    which: Array, real: Logits, fake: Logits, smoothing: Array | float = 0.0
+) -> tuple[Scalar, tuple[Logits, Logits]]:
+    """The discriminator's loss and its slope at each logit: (loss, (at real, at fake)).
 
+    `which` is the objective's number, traced, so that it can be switched while training.
     One-sided label smoothing s in [0, 1) moves the real label from 1 to 1 - s, for objectives
     on probabilities: (1 - s) sp(-r) + s sp(r) = sp(-r) + s r (Salimans et al. 2016,
     arXiv 1606.03498, section 3.4).
     """
-    loss = lax.switch(which, [entry.d_loss for entry in _ALL], real, fake)
+    each = [jax.value_and_grad(entry.d_loss, (0, 1)) for entry in _ALL]
+    loss, (on_real, on_fake) = lax.switch(which, each, real, fake)
     applies = jnp.array([entry.log_loss for entry in _ALL])[which]
-    return loss + jnp.where(applies, smoothing * real.mean(), 0.0)
+    smoothing = jnp.where(applies, smoothing, 0.0)
+    return loss + smoothing * real.mean(), (on_real + smoothing / real.size, on_fake)
 
 
-def g_loss(which: Array, real: Logits, fake: Logits) -> Scalar:
-    """The generator's loss under objective number `which`."""
-    return lax.switch(which, [entry.g_loss for entry in _ALL], real, fake)
-
-
-def needs_real(which: Array) -> Array:
-    """Whether the generator's loss under objective number `which` looks at real logits."""
-    return jnp.array([entry.pairs_batch for entry in _ALL])[which]
+def g_slopes(which: Array, real: Logits, fake: Logits) -> tuple[Scalar, Logits]:
+    """The generator's loss under objective number `which`, and its slope at each fake logit."""
+    return lax.switch(which, [jax.value_and_grad(entry.g_loss, 1) for entry in _ALL], real, fake)
 
 
 def slope(critic: Critic, x: Points) -> Points:
@@ -189,18 +189,8 @@ def slope(critic: Critic, x: Points) -> Points:
     return jax.grad(lambda points: critic(points).sum())(x)
 
 
-def _mean_square(gradient: Points) -> Scalar:
-    return (gradient**2).sum(axis=1).mean()
-
-
-def r1(critic: Critic, real: Points, fake: Points, key: Array) -> Scalar:
-    """1/2 E_p ||grad_x D||^2 (Mescheder et al. 2018, arXiv 1801.04406, eq. 9)."""
-    return 0.5 * _mean_square(slope(critic, real))
-
-
-def r2(critic: Critic, real: Points, fake: Points, key: Array) -> Scalar:
-    """1/2 E_q ||grad_x D||^2 (Mescheder et al. 2018, arXiv 1801.04406, eq. 10)."""
-    return 0.5 * _mean_square(slope(critic, fake))
+def _half_mean_square(gradient: Points) -> Scalar:
+    return 0.5 * (gradient**2).sum(axis=1).mean()
 
 
 def between(real: Points, fake: Points, key: Array) -> Points:
@@ -209,26 +199,53 @@ def between(real: Points, fake: Points, key: Array) -> Points:
     return share * real + (1 - share) * fake
 
 
-def zero_gp(critic: Critic, real: Points, fake: Points, key: Array) -> Scalar:
-    """1/2 E ||grad_x D||^2 on interpolates (Thanh-Tung et al. 2019, arXiv 1902.03984)."""
-    return 0.5 * _mean_square(slope(critic, between(real, fake, key)))
-
-
-def wgan_gp(critic: Critic, real: Points, fake: Points, key: Array) -> Scalar:
-    """E (||grad_x D|| - 1)^2 on interpolates (Gulrajani et al. 2017, arXiv 1704.00028, eq. 3)."""
-    square = (slope(critic, between(real, fake, key)) ** 2).sum(axis=1)
+def _distance_from_one(gradient: Points) -> Scalar:
     # The norm has no gradient at 0: nudge it away, by far less than float32 can see near 1.
-    return ((jnp.sqrt(square + 1e-12) - 1) ** 2).mean()
+    return ((jnp.sqrt((gradient**2).sum(axis=1) + 1e-12) - 1) ** 2).mean()
 
 
-PENALTIES: dict[str, Callable[[Critic, Points, Points, Array], Scalar]] = {
-    "r1": r1,
-    "r2": r2,
-    "zero_gp": zero_gp,
-    "wgan_gp": wgan_gp,
+@dataclass(frozen=True)
+class Penalty:
+    """A price on the critic's gradient: `of` what the gradient is `at` some points.
+
+    Attributes:
+        at: (real, fake, key) -> the points at which the gradient is taken.
+        of: gradient at these points -> the penalty, before its weight.
+        source: formula, authors, year, arXiv id.
+    """
+
+    at: Callable[[Points, Points, Array], Points]
+    of: Callable[[Points], Scalar]
+    source: str
+
+    def __call__(self, critic: Critic, real: Points, fake: Points, key: Array) -> Scalar:
+        return self.of(slope(critic, self.at(real, fake, key)))
+
+
+PENALTIES: dict[str, Penalty] = {
+    "r1": Penalty(
+        lambda real, fake, key: real,
+        _half_mean_square,
+        "1/2 E_p ||grad_x D||^2 (Mescheder et al. 2018, arXiv 1801.04406, eq. 9)",
+    ),
+    "r2": Penalty(
+        lambda real, fake, key: fake,
+        _half_mean_square,
+        "1/2 E_q ||grad_x D||^2 (Mescheder et al. 2018, arXiv 1801.04406, eq. 10)",
+    ),
+    "zero_gp": Penalty(
+        between,
+        _half_mean_square,
+        "1/2 E ||grad_x D||^2 on interpolates (Thanh-Tung et al. 2019, arXiv 1902.03984)",
+    ),
+    "wgan_gp": Penalty(
+        between,
+        _distance_from_one,
+        "E (||grad_x D|| - 1)^2 on interpolates (Gulrajani et al. 2017, arXiv 1704.00028, eq. 3)",
+    ),
 }
 
 
-def penalty(name: str) -> Callable[[Critic, Points, Points, Array], Scalar]:
+def penalty(name: str) -> Penalty:
     """The penalty called `name`; InputError with the nearest name if there is none."""
     return PENALTIES[check_choice("penalty", name, PENALTIES)]

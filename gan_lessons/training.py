@@ -67,7 +67,7 @@ class Config:
         batch: examples per update, 1 to 65536; a multiple of `devices`.
         optimizer: "adam", "sgd" or "rmsprop", for both players.
         update: "alternating" (G answers the D just updated) or "simultaneous".
-        devices: over how many devices each batch is split.
+        devices: over how many devices the runs of a sweep are shared out, or each batch is split.
     """
 
     data: Distribution = Ring()
@@ -192,6 +192,7 @@ class Player(NamedTuple):
     apply: Callable[[Any, Any, Array], tuple[Array, Any]]
     unravel: Callable[[Array], Any]
     size: int
+    row_wise: bool  # whether it maps each row by itself: no batch statistics, no dropout
 
 
 def _player(spec: MLP, n_in: int, n_out: int) -> Player:
@@ -199,7 +200,8 @@ def _player(spec: MLP, n_in: int, n_out: int) -> Player:
         return nnx.split(spec.build(n_in, n_out, nnx.Rngs(key)), nnx.Param, ...)
 
     abstract = nnx.eval_shape(lambda: spec.build(n_in, n_out, nnx.Rngs(0)))
-    graphdef, params = nnx.split(abstract, nnx.Param, ...)[:2]
+    pieces: tuple[Any, ...] = nnx.split(abstract, nnx.Param, ...)
+    graphdef, params, kept = pieces
     zeros, unravel = ravel_pytree(jax.tree.map(lambda leaf: np.zeros(leaf.shape, "f4"), params))
 
     def make(key: Array) -> tuple[Array, Any]:
@@ -212,7 +214,7 @@ def _player(spec: MLP, n_in: int, n_out: int) -> Player:
         split: tuple[Any, ...] = nnx.split(module, nnx.Param, ...)
         return out, split[2]
 
-    return Player(make, apply, unravel, zeros.size)
+    return Player(make, apply, unravel, zeros.size, not jax.tree.leaves(kept))
 
 
 @functools.lru_cache(maxsize=64)
@@ -269,7 +271,13 @@ def place(config: Config, state: State) -> State:
     """Put a state (fresh, or loaded from a checkpoint) where the config trains it."""
     if config.devices == 1:
         return state
-    return jax.device_put(state, NamedSharding(mesh(config.devices), P()))
+    if (runs := state.step.size) % config.devices and state.step.shape:
+        raise InputError(
+            f"{runs} runs cannot be shared out evenly over devices={config.devices}; "
+            f"try {-(-runs // config.devices) * config.devices} runs"
+        )
+    spec = P("batch") if state.step.shape else P()
+    return jax.device_put(state, NamedSharding(mesh(config.devices), spec))
 
 
 def annealed(start: Array, end: Array, step: Array, decay_steps: Array) -> Array:
@@ -307,11 +315,13 @@ class Step:
             return key
         return random.fold_in(key, lax.axis_index("batch"))
 
-    def whole(self, logits: Array) -> Array:
-        """All devices' logits, where a loss mixes the examples of a batch."""
+    def mixed(self, losses: Callable[..., tuple[Array, Any]], *logits: Array) -> tuple[Array, Any]:
+        """A loss and its slopes at logits, over all devices where it mixes a batch's examples."""
         if self.config.devices == 1 or "pairs_batch" not in self.terms:
-            return logits
-        return lax.all_gather(logits, "batch", tiled=True)
+            return losses(*logits)
+        value, slopes = losses(*(lax.all_gather(each, "batch", tiled=True) for each in logits))
+        # The gradients of the devices are averaged later, and each sees only its own rows.
+        return value, jax.tree.map(lambda each: self.config.devices * self.rows(each), slopes)
 
     def average(self, tree: Any) -> Any:
         """The mean over devices, in one exchange for the whole tree."""
@@ -347,26 +357,55 @@ class Step:
         between = self.apart(keys[2])
         real, fake = self.noisy(keys[0], knobs, real), self.noisy(keys[1], knobs, fake)
 
-        def loss(d: Any) -> tuple[Array, tuple[dict[str, Array], Any]]:
-            on_real, rest = self.logits(d, state.rest_d, real)
-            on_fake, rest = self.logits(d, rest, fake)
-            value = objectives.d_loss(
-                knobs.objective, self.whole(on_real), self.whole(on_fake), knobs.label_smoothing
-            )
-            penalty = jnp.zeros(())
-            for name in (name for name in objectives.PENALTIES if name in self.terms):
-                weight = getattr(knobs, name)
-                weight = anneal(weight, weight * knobs.penalty_end)
-                critic = lambda x: self.logits(d, rest, x)[0]  # noqa: E731
-                penalty += weight * objectives.PENALTIES[name](critic, real, fake, between)
-            seen = {"d_loss": value, "penalty": penalty}
-            seen["d_real"] = jax.nn.sigmoid(on_real).mean()
-            seen["d_fake"] = jax.nn.sigmoid(on_fake).mean()
-            return value + penalty, (seen, rest)
-
-        gradient, (seen, rest) = jax.grad(loss, has_aux=True)(self.discriminator.unravel(state.d))
+        d = self.discriminator.unravel(state.d)
+        judge = lambda d: self.verdicts(d, state.rest_d, real, fake)  # noqa: E731
+        (on_real, on_fake), pull, rest = jax.vjp(judge, d, has_aux=True)
+        losses = functools.partial(
+            objectives.d_slopes, knobs.objective, smoothing=knobs.label_smoothing
+        )
+        value, slopes = self.mixed(losses, on_real, on_fake)
+        gradient, penalty = pull(slopes)[0], jnp.zeros(())
+        if priced := [name for name in objectives.PENALTIES if name in self.terms]:
+            weights = [getattr(knobs, name) for name in priced]
+            weights = [anneal(weight, weight * knobs.penalty_end) for weight in weights]
+            price = lambda d: self.penalties(priced, weights, d, rest, real, fake, between)  # noqa: E731
+            penalty, extra = jax.value_and_grad(price)(d)
+            gradient = jax.tree.map(jnp.add, gradient, extra)
+        seen = {"d_loss": value, "penalty": penalty}
+        seen["d_real"] = jax.nn.sigmoid(on_real).mean()
+        seen["d_fake"] = jax.nn.sigmoid(on_fake).mean()
         gradient, seen = self.average((ravel_pytree(gradient)[0], seen))
         return gradient, seen, rest
+
+    def verdicts(self, d: Any, rest: Any, real: Array, fake: Array) -> tuple[Any, Any]:
+        """D's logits on a real and a generated batch: ((real, fake), rest of D)."""
+        if self.discriminator.row_wise:  # then one pass is quicker than two
+            logits, rest = self.logits(d, rest, jnp.concatenate([real, fake]))
+            return tuple(jnp.split(logits, 2)), rest
+        on_real, rest = self.logits(d, rest, real)
+        on_fake, rest = self.logits(d, rest, fake)
+        return (on_real, on_fake), rest
+
+    def penalties(
+        self,
+        names: list[str],
+        weights: list[Any],
+        d: Any,
+        rest: Any,
+        real: Array,
+        fake: Array,
+        key: Array,
+    ) -> Array:
+        """The weighted sum of the penalties called `names`."""
+        critic = lambda x: self.logits(d, rest, x)[0]  # noqa: E731
+        each = [objectives.PENALTIES[name] for name in names]
+        points = [penalty.at(real, fake, key) for penalty in each]
+        if self.discriminator.row_wise:
+            slopes = jnp.split(objectives.slope(critic, jnp.concatenate(points)), len(points))
+        else:
+            slopes = [objectives.slope(critic, at) for at in points]
+        terms = zip(weights, each, slopes, strict=True)
+        return sum((weight * one.of(slope) for weight, one, slope in terms), jnp.zeros(()))
 
     def g_slope(
         self, d: Array, rest_d: Any, knobs: Any, key: Array, real: Array, fake: Array
@@ -374,19 +413,14 @@ class Step:
         """G's loss and its gradient at each fake: (loss, [rows, dim])."""
         keys = random.split(key, 3)
         params = self.discriminator.unravel(d)
-        real = self.noisy(keys[0], knobs, real)
-        on_real = lax.cond(
-            objectives.needs_real(knobs.objective),
-            lambda: self.logits(params, rest_d, real)[0],
-            lambda: jnp.zeros_like(real[:, 0]),
-        )
-
-        def loss(x: Array) -> Array:
-            on_fake = self.logits(params, rest_d, self.noisy(keys[1], knobs, x))[0]
-            return objectives.g_loss(knobs.objective, self.whole(on_real), self.whole(on_fake))
-
-        both: Any = jax.value_and_grad(loss)(fake)
-        return both
+        on_real = jnp.full_like(real[:, 0], jnp.nan)  # not looked at, unless the loss pairs
+        if "pairs_batch" in self.terms:
+            on_real = self.logits(params, rest_d, self.noisy(keys[0], knobs, real))[0]
+        judge = lambda x: self.logits(params, rest_d, self.noisy(keys[1], knobs, x))[0]  # noqa: E731
+        on_fake, pull = jax.vjp(judge, fake)
+        losses = functools.partial(objectives.g_slopes, knobs.objective)
+        value, slope = self.mixed(losses, on_real, on_fake)
+        return value, pull(slope)[0]
 
     def move(
         self, knobs: Any, params: Array, moments: Any, gradient: Array, rate: Array, go: Array
@@ -479,8 +513,14 @@ class Step:
         return self.guard(before, moved, fine), jnp.stack([seen[n] for n in METRICS]), fine
 
     def guard(self, before: State, after: State, fine: Array) -> State:
-        """`after`, or `before` where something was not finite: half a step would not replay."""
-        return jax.tree.map(functools.partial(jnp.where, fine), after, before)
+        """`after`, or `before` where something was not finite: half a step would not replay.
+
+        G's weights, moments and average have not moved then, so they need no second look.
+        """
+        keep: Any = functools.partial(jax.tree.map, functools.partial(jnp.where, fine))
+        names = ("step", "d", "opt_d", "rest_g", "rest_d")
+        kept = {name: keep(getattr(after, name), getattr(before, name)) for name in names}
+        return replace(after, **kept)
 
 
 def _batched(tree: Any, ndim: int) -> Any:
@@ -510,16 +550,60 @@ def _chunk(
     return state, history, done, fine
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=3)
 def _advance(
     config: Config, terms: frozenset[str], data: Any, state: State, knobs: Any, n: Any
 ) -> tuple[State, Array, Array, Array]:
-    chunk = functools.partial(_chunk, config, terms)
-    if config.devices > 1:
-        chunk = jax.shard_map(
-            chunk, mesh=mesh(config.devices), in_specs=P(), out_specs=P(), check_vma=False
-        )
-    return chunk(data, state, knobs, n)
+    if config.devices == 1:
+        return _chunk(config, terms, data, state, knobs, n)
+    on = functools.partial(jax.shard_map, mesh=mesh(config.devices), check_vma=False)
+    if not state.step.shape:
+        split = on(functools.partial(_chunk, config, terms), in_specs=P(), out_specs=P())
+        return split(data, state, knobs, n)
+
+    def share(*args: Any) -> tuple[State, Array, Array, Array]:  # runs have nothing to exchange
+        state, history, done, fine = _chunk(replace(config, devices=1), terms, *args)
+        return state, history, done[None], fine
+
+    row = P("batch")
+    each_knob = jax.tree.map(lambda knob: row if knob.ndim else P(), knobs)
+    shares = on(
+        share,
+        in_specs=(P(), row, each_knob, P()),
+        out_specs=(row, P(None, "batch"), row, row),
+    )
+    state, history, done, fine = shares(data, state, knobs, n)
+    return state, history, done.max(), fine
+
+
+@functools.cache
+def _compiled(**options: Any) -> Callable[..., tuple[State, Array, Array, Array]]:
+    return jax.jit(
+        _advance, static_argnums=(0, 1), donate_argnums=3, compiler_options=options or None
+    )
+
+
+@functools.cache
+def _all_cores() -> dict[str, str]:
+    """What makes XLA split one matrix product over a CPU's cores; empty where it cannot."""
+    options = {"xla_cpu_experimental_ynn_fusion_type": ""}
+    try:
+        jax.jit(lambda: jnp.zeros(()), compiler_options=options)()
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return options
+
+
+def _program(config: Config, state: State) -> Callable[..., tuple[State, Array, Array, Array]]:
+    """The compiled `_advance` that suits the size of the work.
+
+    From some millions of multiplications on, a matrix product gains more from the other cores
+    (the ring's step a fifth) than it loses by the slower library that uses them.
+    """
+    alone = config.devices == 1 and not state.step.shape
+    large = config.batch * max(state.g.size, state.d.size) >= 2**22
+    if alone and large and jax.default_backend() == "cpu":
+        return _compiled(**_all_cores())
+    return _compiled()
 
 
 def traced(knobs: Knobs) -> Any:
@@ -570,7 +654,8 @@ def advance(config: Config, state: State, knobs: Knobs, n: int) -> Chunk:
                 f"{name} has shape {shape}, but the state holds {state.step.size} run(s); "
                 "give one number for all, or init(config, [seeds]) and one number a run"
             )
-    return Chunk(*_advance(config, terms(knobs), config.data, state, traced(knobs), count))
+    go = _program(config, state)
+    return Chunk(*go(config, terms(knobs), config.data, state, traced(knobs), count))
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -270,7 +270,8 @@ def test_simultaneous_steps_are_those_of_a_plain_reference(case):
 def test_a_paired_loss_is_that_of_a_plain_reference():
     """One step: after it D's last bias, which Adam moves by rounding alone, shows in D's mean."""
     knobs = Knobs("relativistic", lr_d=1e-2, lr_g=5e-3)
-    check_against_reference(one_step("alternating", TERMS), "alternating", knobs, steps=1)
+    step = one_step("alternating", (*TERMS, "pairs_batch"))
+    check_against_reference(step, "alternating", knobs, steps=1)
 
 
 # ---- chunks
@@ -312,7 +313,7 @@ def test_seeds_give_different_weights_and_whole_numbers_of_any_kind_serve():
 
 def test_moving_knobs_compiles_nothing():
     run(1, Knobs(lr_d=0.01, objective="hinge"))
-    before = training._advance._cache_size()
+    before = training._compiled()._cache_size()
     for moved in (
         {"lr_d": 0.2, "lr_g": 1e-5, "decay_steps": 50.0, "lr_d_end": 1e-4, "lr_g_end": 1e-6},
         {"objective": "minimax", "label_smoothing": 0.1},
@@ -320,11 +321,11 @@ def test_moving_knobs_compiles_nothing():
         {"beta1": 0.0, "beta2": 0.999, "penalty_end": 0.5},
     ):
         run(3, Knobs(**moved), seed=9)
-    assert training._advance._cache_size() == before
+    assert training._compiled()._cache_size() == before
     run(2, Knobs(r1=0.1))
-    with_r1 = training._advance._cache_size()
+    with_r1 = training._compiled()._cache_size()
     run(2, Knobs(r1=5.0, lr_d=0.1))
-    assert training._advance._cache_size() == with_r1
+    assert training._compiled()._cache_size() == with_r1
 
 
 def test_nobody_moves_who_has_no_steps():
@@ -443,13 +444,27 @@ import jax
 jax.config.update("jax_num_cpu_devices", 8)
 import numpy as np
 from dataclasses import replace
-from tests.test_training import SHARED, TINY, run, rows
+from tests.test_training import SHARED, SWEPT, TINY, Knobs, rows, run
 
 for i, knobs in enumerate(SHARED):
     chunk = run(5, knobs, config=replace(TINY, devices=8))
     assert len(chunk.state.g.sharding.device_set) == 8
     np.savez(f"{sys.argv[1]}/{i}.npz", rows=rows(chunk), g=chunk.state.g, d=chunk.state.d)
+
+for name, rates in SWEPT.items():
+    chunk = run(5, Knobs(lr_d=rates), seed=range(16), config=replace(TINY, devices=8))
+    assert len(chunk.state.g.sharding.device_set) == 8
+    assert chunk.state.g.addressable_shards[0].data.shape[0] == 2
+    np.savez(
+        f"{sys.argv[1]}/{name}.npz",
+        rows=rows(chunk), g=chunk.state.g, d=chunk.state.d, fine=chunk.fine,
+    )
 """
+SWEPT = {
+    "shared": 5e-3,
+    "each": np.geomspace(1e-3, 1e-1, 16),
+    "one_breaks": [1e-3] * 15 + [math.nan],
+}
 SHARED = (
     Knobs("non_saturating", lr_d=5e-3, lr_g=5e-3, r1=0.1, d_steps=2),
     Knobs("relativistic_average", lr_d=5e-3, lr_g=5e-3),
@@ -468,7 +483,7 @@ def eight(tmp_path_factory):
         check=True,
         timeout=300,
     )
-    return [np.load(folder / f"{i}.npz") for i in range(len(SHARED))]
+    return {path.stem: np.load(path) for path in folder.iterdir()}
 
 
 @pytest.mark.slow
@@ -478,7 +493,7 @@ def test_eight_devices_give_the_numbers_of_one(eight, i):
 
     Paired losses have no gradient there but rounding, of which Adam makes whole steps.
     """
-    one, many = run(5, SHARED[i]), eight[i]
+    one, many = run(5, SHARED[i]), eight[str(i)]
     level = objective(SHARED[i].objective).pairs_batch
     last_bias = training.players(TINY)[1].unravel(np.arange(one.state.d.size))["layers"][1]["bias"]
     weights = np.delete(np.arange(one.state.d.size), int(last_bias[0])) if level else slice(None)
@@ -487,6 +502,24 @@ def test_eight_devices_give_the_numbers_of_one(eight, i):
     close(many["rows"][:, columns], rows(one)[:, columns])
     close(many["g"], one.state.g)
     close(many["d"][weights], one.state.d[weights])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SWEPT)
+def test_a_sweep_shared_out_over_eight_devices_gives_the_same_numbers(eight, name):
+    one, many = run(5, Knobs(lr_d=SWEPT[name]), seed=range(16)), eight[name]
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(many["fine"], one.fine)
+    close(many["rows"][:, many["fine"]], rows(one)[:, one.fine])
+    close(many["g"], one.state.g)
+    close(many["d"], one.state.d)
+
+
+def test_a_sweep_must_divide_by_the_devices():
+    config = replace(TINY, devices=2, batch=64)
+    state = init(replace(TINY, batch=64), range(3))
+    with pytest.raises(InputError, match="try 4 runs"):
+        training.place(config, state)
 
 
 # ---- bad input

@@ -135,7 +135,7 @@ class Samples(Panel):
         lattice = jnp.stack([a.ravel() for a in jnp.meshgrid(xs, ys)], axis=1)
         judge = functools.partial(training.discriminate, config, state)
         field = verdict(judge(lattice), judge(real), judge(fake), knobs.objective)
-        game = Step(config, frozenset(), config.data)
+        game = Step(config, frozenset({"pairs_batch"}), config.data)
         _, slope = game.g_slope(state.d, state.rest_d, knobs, key_x, real, fake)
         return fake, field.reshape(self.grid, self.grid), -slope[: self.arrows] * self.shown
 
