@@ -88,23 +88,31 @@ def ganlab() -> Sides:
     return ours, pytorch(lambda eager, device: eager.ganlab_step(device))
 
 
+def together(runs: int, devices: int) -> Side:
+    """`runs` GANs at once, shared out over `devices`."""
+    config = two_layers(64, 128, devices)
+    state = [training.init(config, range(runs))]
+
+    def at_once(n: int) -> None:
+        state[0] = training.advance(config, state[0], Knobs(), n).state
+        jax.block_until_ready(state)
+
+    over = f", over {devices} devices" if devices > 1 else ""
+    return Side(f"{runs} at once{over}", at_once, chunk=100, gans=runs)
+
+
 def sweep(runs: int) -> Sides:
     """`runs` GANs at once against (at most 32 of) the same, one after another."""
     config, knobs = two_layers(64, 128), Knobs()
-    together = [training.init(config, range(runs))]
     singles = [training.init(config, seed) for seed in range(min(runs, 32))]
-
-    def at_once(n: int) -> None:
-        together[0] = training.advance(config, together[0], knobs, n).state
-        jax.block_until_ready(together)
 
     def in_turn(n: int) -> None:
         for i, state in enumerate(singles):
             singles[i] = training.advance(config, state, knobs, n).state
         jax.block_until_ready(singles)
 
-    ours = Side(f"{runs} at once", at_once, chunk=100, gans=runs)
-    return [ours], [Side("one after another", in_turn, chunk=100, gans=len(singles))]
+    ours = [together(runs, devices) for devices in sorted({1, len(jax.devices())})]
+    return ours, [Side("one after another", in_turn, chunk=100, gans=len(singles))]
 
 
 # name: (least ratio it must reach, what makes the sides, whether it is left out of a plain run)
@@ -200,7 +208,7 @@ def main(argv: list[str] | None = None) -> int:
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    jax.config.update("jax_num_cpu_devices", 2)  # for the row that splits its batch
+    jax.config.update("jax_num_cpu_devices", 2)  # for the rows that split a batch or a sweep
     rows = []
     print(HEAD)
     try:

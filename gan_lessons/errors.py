@@ -51,7 +51,7 @@ def check_number(
     span = f"{'above' if above else 'from'} {low:g} {'and at most' if above else 'to'} {high:g}"
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     good = math.isfinite(number) and not isinstance(value, (bool, str))
     good = good and (number > low if above else number >= low) and number <= high

@@ -60,7 +60,8 @@ class Run:
         self.seed = seed
         self.stopped: str | None = None
         self.changes: list[tuple[int, Knobs]] = [(0, self.knobs)]
-        self._blocks: list[np.ndarray] = []
+        self._rows = np.zeros((BLOCK, len(METRICS)), np.float32)  # room; the first `step` count
+        self._step = 0
         self._stride = 1
         self.forgotten = np.zeros((0, len(METRICS)), np.float32)
         self.snapshots: dict[int, State] = {}
@@ -69,15 +70,21 @@ class Run:
     @property
     def step(self) -> int:
         """Steps taken so far."""
-        return sum(map(len, self._blocks))
+        return self._step
 
     @property
     def history(self) -> Float[np.ndarray, "steps metrics"]:
         """One row a step, columns in the order of `METRICS`."""
-        if len(self._blocks) != 1:
-            empty = np.zeros((0, len(METRICS)), np.float32)
-            self._blocks = [np.concatenate([empty, *self._blocks])]
-        return self._blocks[0]
+        return self._rows[: self._step]
+
+    def _write(self, rows: Float[np.ndarray, "n metrics"]) -> None:
+        end = self._step + len(rows)
+        if end > len(self._rows):  # twice the room, so that a long run copies each row but once
+            room = np.zeros((2 * end, len(METRICS)), np.float32)
+            room[: self._step] = self.history
+            self._rows = room
+        self._rows[self._step : end] = rows
+        self._step = end
 
     def series(self, name: str) -> Float[np.ndarray, "steps"]:
         """The history of one metric."""
@@ -126,8 +133,7 @@ class Run:
         if not chunk.fine:
             self.stopped = diagnose(rows[-1], self.knobs, self.step + len(rows))
             rows = rows[:-1]
-        if len(rows):
-            self._blocks.append(rows)
+        self._write(rows)
         if self.step >= max(self.snapshots) + self._stride:
             self._remember()
 
@@ -145,7 +151,7 @@ class Run:
         Restores the nearest earlier snapshot and replays from there with the knobs of the time.
         """
         state, step = self.at(step), int(step)
-        self.forgotten, self._blocks = self.history, [self.history[:step]]
+        self.forgotten, self._step = self.history.copy(), step
         self.changes = [change for change in self.changes if change[0] <= step]
         self.knobs, self.state, self.stopped = self.changes[-1][1], state, None
         self.snapshots = {at: kept for at, kept in self.snapshots.items() if at <= step}

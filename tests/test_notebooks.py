@@ -14,6 +14,15 @@ from tests import notebooks
 
 LESSONS = sorted(notebooks.FOLDER.glob("*.ipynb"))
 PIXEL = "iVBORw0KGgoAAAANSUhEUg=="
+# After the last cell: every solution is right, and every listed mistake is told its own message.
+EXERCISES = """
+from gan_lessons.exercises import REGISTRY
+
+for exercise in REGISTRY.values():
+    exercise.self_test()
+    assert len(exercise.mistakes) >= 2 and exercise.hint and exercise.explanation, exercise.id
+print(len(REGISTRY))
+"""
 WIDGET = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}
 
 every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
@@ -28,10 +37,12 @@ def test_lesson_is_as_committed_lessons_must_be(path: Path) -> None:
 @every_lesson
 def test_lesson_runs(path: Path, record_property: Callable[[str, object], None]) -> None:
     lesson = notebooks.read(path)
+    lesson.cells.append(v4.new_code_cell(EXERCISES))
     began = time.perf_counter()
     notebooks.execute(lesson, fast=True, timeout=240)
     seconds = time.perf_counter() - began
     record_property("seconds", round(seconds, 1))
+    assert int(lesson.cells[-1].outputs[0].text) >= (3 if path.stem[:2] != "00" else 1)
     assert [o for _, o in notebooks.outputs(lesson) if o.output_type == "error"] == []
     assert seconds < 240  # about 45 on an idle machine; this only catches what hangs
 

@@ -1,6 +1,7 @@
 """The live player and its panels: what a notebook shows while a game is played."""
 
 from gan_lessons.live.display import fast, has_front_end, widget_check
+from gan_lessons.live.explorer import Choice, Explorer, Point, Slider, Toggle
 from gan_lessons.live.panels import (
     Coverage,
     Densities,
@@ -17,8 +18,10 @@ from gan_lessons.live.panels import (
 from gan_lessons.live.player import Player, playground
 
 __all__ = [
+    "Choice",
     "Coverage",
     "Densities",
+    "Explorer",
     "GradientNorms",
     "ImageGrid",
     "LatentGrid",
@@ -27,8 +30,11 @@ __all__ = [
     "OverTime",
     "Panel",
     "Player",
+    "Point",
     "Quality",
     "Samples",
+    "Slider",
+    "Toggle",
     "fast",
     "has_front_end",
     "playground",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from gan_lessons import objectives
+from gan_lessons.live.screen import SIZES
 from gan_lessons.training import Knobs
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ class Controls:
 
     def __init__(self, player: Player, names: Sequence[str]) -> None:
         self.player = player
-        self.image = widgets.Image(format="png", layout=widgets.Layout(width="100%"))
+        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
+        self._fit_image(player.size)
         self.status = widgets.HTML()
         self.message = widgets.HTML()
         self.knobs = {name: slider(name, getattr(player.run.knobs, name)) for name in LABELS}
@@ -206,7 +208,13 @@ class Controls:
     def _resize(self, change: Any) -> None:
         size = "projector" if change.new else "notebook"
         self.box.layout.max_width = _width(size)
+        self._fit_image(size)
         self.player.resize(size)
+
+    def _fit_image(self, size: str) -> None:
+        """Pixel for pixel: scaling a picture costs a browser more than showing it."""
+        inches, _, dpi = SIZES[size]
+        self.image.layout.width = f"{round(inches * dpi)}px"
 
     def _scrubbed(self, change: Any) -> None:
         if threading.current_thread() is not self.player.worker:
@@ -214,13 +222,15 @@ class Controls:
 
     # What the worker shows.
 
-    def show(self, picture: bytes, player: Player) -> None:
-        """Put one frame and the state of the run on the page."""
-        self.image.format = "png" if picture[:1] == b"\x89" else "jpeg"
-        self.image.value = picture
-        self.sent.value = player.frames_sent
-        self._show_history(player)
-        self.tell(player)
+    def show(self, picture: bytes, player: Player, words: bool = True) -> None:
+        """Put one frame on the page; with `words` the state of the run too, to be acknowledged."""
+        with self.image.hold_sync():
+            self.image.format = "png" if picture[:1] == b"\x89" else "jpeg"
+            self.image.value = picture
+        if words:
+            self.sent.value = player.frames_sent
+            self._show_history(player)
+            self.tell(player)
 
     def tell(self, player: Player) -> None:
         """Say whether it trains, without a new picture."""

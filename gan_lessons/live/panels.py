@@ -147,12 +147,8 @@ class Samples(Panel):
         ax.set(xlim=(x0, x1), ylim=(y0, y1), aspect="equal")
         ax.tick_params(length=2)
         box = (x0, x1, y0, y1)
-        blank = np.full((self.grid, self.grid), 0.5)
-        self.heat = self.moving(
-            ax.imshow(
-                blank, extent=box, origin="lower", cmap=VERDICT, vmin=0, vmax=1, aspect="auto"
-            )
-        )
+        blank = VERDICT(np.full((self.grid, self.grid), 0.5))
+        self.heat = self.moving(ax.imshow(blank, extent=box, origin="lower", aspect="auto"))
         real = np.asarray(config.data.sample(random.split(random.key(7))[1], self.shown))
         self.real = self.moving(
             ax.plot(*real.T, "o", color=REAL, ms=3, alpha=0.55, mew=0, label="real")[0]
@@ -183,7 +179,7 @@ class Samples(Panel):
 
     def update(self, seen: Any, view: View) -> bool:
         fake, field, pull = map(np.asarray, seen)
-        self.heat.set_data(field)
+        self.heat.set_data(VERDICT(field, bytes=True))  # few colours here, not many pixels later
         self.fake.set_data(*fake.T)
         size = np.linalg.norm(pull, axis=1, keepdims=True)
         length = 0.13 * self.span * np.tanh(size * self.span / 2)
@@ -372,6 +368,7 @@ class Losses(_Curves):
         return super().update(seen, view)
 
 
+@functools.cache  # JAX would wait for the training that runs while a picture is drawn
 def rest_levels(name: str) -> tuple[float, float]:
     """(D's loss, G's loss) where p = q and every logit is 0: ln 4 and ln 2 for the log losses."""
     zero, entry = jnp.zeros(2), objectives.objective(name)

@@ -39,9 +39,10 @@ from gan_lessons.run import Run
 from gan_lessons.training import BLOCK, Config, Knobs
 
 COMPILING = "compiling …"
-CHUNK = 0.03  # seconds of training in one go at full speed: how long a wish may have to wait
-PICTURE = 0.05  # seconds from one picture to the next
-BEHIND = 3  # pictures a front end may lag before we stop sending
+CHUNK = 0.045  # seconds of training in one go at full speed: how long a wish may have to wait
+PICTURE = 0.056  # seconds from one picture to the next
+WORDS = 0.25  # seconds between pictures that bring new text and are acknowledged: both cost more
+BEHIND = 6  # pictures a front end may lag before we stop sending
 DESERTED = 60.0  # seconds without any sign of the front end before training pauses
 
 
@@ -88,8 +89,10 @@ class Player:
         self._bell = threading.Condition()
         self.worker: threading.Thread | None = None
         self._closed = False
-        self._n, self.rate = 8, 0.0
-        self._sign_of_life = self._sent_at = time.monotonic()
+        self.rate = 0.0  # steps a second, as the status tells it
+        self._full_speed = 8 / CHUNK  # steps a second that training alone would make
+        self._drawing = 0.0  # seconds that a picture takes
+        self._sign_of_life = self._sent_at = self._told_at = time.monotonic()
         self._compiled: set[Any] = set()
         self._see = jax.jit(lambda state, knobs: [p.see(config, state, knobs) for p in self.panels])
         self._knob_names = tuple(controls)
@@ -296,14 +299,17 @@ class Player:
     def _train_and_draw(self, now: bool) -> None:
         """Train one chunk; meanwhile draw, if `now` or if the last picture is old enough."""
         start = time.perf_counter()
-        n = self._chunk_size()
         due = now or time.monotonic() - self._sent_at >= PICTURE
-        seen = self._look() if due and self._front_end_keeps_up() else None
+        seen = None
+        if due and self._front_end_keeps_up():
+            seen = jax.device_get(self._look())  # now: once training runs, it would have to wait
         step = self.run.step
         self._announce_compiling()
+        n = self._chunk_size(self._room() if seen is None else max(CHUNK, self._drawing))
         chunk = self.run.launch(n)
         if seen is not None:
-            self._send(seen, step)
+            self._send(seen, step, now)
+        drawn = time.perf_counter() - start
         self.run.land(chunk)
         if self.message == COMPILING:
             self._say("")
@@ -312,20 +318,35 @@ class Player:
             self._stop(self.run.stopped)
             self._wishes.append(lambda: None)  # one more picture: of the last good step
             return
+        self._learn(n, trained, None if seen is None else drawn)
         self._pace(n, trained)
 
-    def _chunk_size(self) -> int:
-        if self.speed is None:
-            return max(1, min(BLOCK, self._n))
-        return max(1, min(BLOCK, round(self.speed * PICTURE)))
+    def _room(self) -> float:
+        """Seconds of training that fit in before the next picture is due."""
+        left = PICTURE - (time.monotonic() - self._sent_at)
+        return CHUNK if left <= 0 else min(CHUNK, max(left, 0.2 * CHUNK))
+
+    def _chunk_size(self, seconds: float) -> int:
+        """How many steps to take in one go: at full speed, as many as `seconds` have room for."""
+        n = self._full_speed * seconds if self.speed is None else self.speed * PICTURE
+        return max(1, min(BLOCK, round(n)))
+
+    def _learn(self, n: int, trained: float, drawn: float | None) -> None:
+        """Learn from a chunk how fast training is, and drawing beside it.
+
+        A chunk that ended before its picture was drawn does not tell when: then try more steps.
+        One that took far too long was compiling.
+        """
+        if drawn is not None:
+            self._drawing = 0.8 * self._drawing + 0.2 * min(drawn, 4 * CHUNK)
+        if self.speed is None and trained < 1.0:
+            hidden = drawn is not None and trained - drawn < 0.1 * CHUNK
+            seen = 1.1 * self._full_speed if hidden else n / trained
+            self._full_speed = max(0.5 * (self._full_speed + seen), 0.1)
 
     def _pace(self, n: int, trained: float) -> None:
-        """Choose the next chunk's length at full speed; wait for the next step in slow motion."""
-        if self.speed is None:
-            # A chunk that took far too long was compiling; do not learn from it.
-            if trained < 1.0:
-                self._n = int(max(1, min(BLOCK, 0.5 * self._n + 0.5 * n * CHUNK / trained)))
-        elif (rest := n / self.speed - trained) > 0:
+        """Wait for the next step in slow motion."""
+        if self.speed is not None and (rest := n / self.speed - trained) > 0:
             with self._bell:
                 if not self._wishes:
                     self._bell.wait(rest)
@@ -344,10 +365,13 @@ class Player:
         if self.controls:
             self.controls.show(self._frame(crisp), self)
 
-    def _send(self, seen: Any, step: int) -> None:
+    def _send(self, seen: Any, step: int, now: bool) -> None:
+        """One picture while it trains; the text with it if it is asked for or old."""
         if self.controls:
             self.frames_sent, self._sent_at = self.frames_sent + 1, time.monotonic()
-            self.controls.show(self._frame(False, seen, step), self)
+            words = now or self._sent_at - self._told_at >= WORDS
+            self._told_at = self._sent_at if words else self._told_at
+            self.controls.show(self._frame(False, seen, step), self, words)
 
     def _front_end_keeps_up(self) -> bool:
         late = time.monotonic() - self._sent_at > 1.0  # a busy kernel hears nothing: keep trying

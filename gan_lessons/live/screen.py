@@ -51,7 +51,7 @@ class Screen:
         self.background: Any = None
 
     def draw(self, seen: Sequence[Any], view: View) -> np.ndarray:
-        """Draw one frame from what each panel saw; pixels [height, width, 3]."""
+        """Draw one frame from what each panel saw; pixels [height, width, 4], alpha last."""
         stale = False
         for panel, each in zip(self.panels, seen, strict=True):
             stale |= bool(panel.update(each, view))
@@ -66,13 +66,15 @@ class Screen:
         for artist in moving:
             if artist.get_visible():
                 artist.axes.draw_artist(artist)
-        return np.asarray(self.canvas.buffer_rgba())[..., :3]
+        return np.asarray(self.canvas.buffer_rgba())
 
     def frame(self, seen: Sequence[Any], view: View, crisp: bool = False) -> bytes:
         """One frame, encoded: JPEG while it moves, PNG for a still picture."""
-        image, buffer = Image.fromarray(np.ascontiguousarray(self.draw(seen, view))), io.BytesIO()
+        pixels, buffer = self.draw(seen, view), io.BytesIO()
+        size = pixels.shape[1::-1]
+        image = Image.frombuffer("RGBX", size, pixels, "raw", "RGBX", 0, 1)  # copies nothing
         if crisp:
-            image.save(buffer, "PNG", compress_level=1)
+            image.convert("RGB").save(buffer, "PNG", compress_level=1)
         else:
             image.save(buffer, "JPEG", quality=80)
         return buffer.getvalue()
