@@ -296,7 +296,7 @@ def test_without_a_front_end_a_still_picture_is_left(monkeypatch: pytest.MonkeyP
     made = Explorer(lines, still=7, size=(6.0, 2.0), **CONTROLS)
     made._ipython_display_()
     assert shown[0].data.startswith(b"\x89PNG") and pixels(shown[0].data).shape == (200, 600)
-    assert lines.advanced == 7 and len(lines.seen) == 1 and made.worker is None
+    assert lines.advanced == 7 and len(lines.seen) == 2 and made.worker is None
 
 
 def test_running_the_cell_again_replaces_the_former(

@@ -41,7 +41,7 @@ LABELS = {
     "wgan_gp": "WGAN-GP",
     "clip": "clip",
     "noise": "noise",
-    "label_smoothing": "smoothing",
+    "label_smoothing": "smooth",
     "ema": "averaging",
 }
 HELP = {

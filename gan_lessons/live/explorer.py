@@ -176,8 +176,9 @@ class Explorer:
         row.layout.flex_flow = "row wrap"
         page = widgets.GridBox([self.image, *self._pads()])
         page.layout.grid_template_areas = '"picture"'
-        width = f"{round(100 * self.figure.get_figwidth()) + 10}px"
-        self.box = widgets.VBox([row, page, self.note], layout={"max_width": width})
+        wide = round(100 * self.figure.get_figwidth())
+        page.layout.width, page.layout.max_width = f"{wide}px", "100%"  # pixel for pixel
+        self.box = widgets.VBox([row, page, self.note], layout={"max_width": f"{wide + 10}px"})
         self.box.add_class("gan-explorer")
 
     def _buttons(self) -> list[Any]:
