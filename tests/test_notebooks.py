@@ -20,7 +20,6 @@ from gan_lessons.exercises import REGISTRY
 
 for exercise in REGISTRY.values():
     exercise.self_test()
-    assert len(exercise.mistakes) >= 2 and exercise.hint and exercise.explanation, exercise.id
 print(len(REGISTRY))
 """
 WIDGET = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}
