@@ -288,6 +288,15 @@ def test_an_error_while_it_plays_stops_it(shown: list[Any]) -> None:
 # Coming and going ----------------------------------------------------------------------------
 
 
+def test_the_projector_button_draws_all_of_it_larger(shown: list[Any]) -> None:
+    made = live(Lines())
+    made.big.value = True
+    until(lambda: pixels(made.image.value).shape == (510, 1395))
+    assert made.page.layout.width == "1395px"
+    made.big.value = False
+    until(lambda: pixels(made.image.value).shape == (340, 930))
+
+
 def test_without_a_front_end_a_still_picture_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[Any] = []
     monkeypatch.setattr("IPython.display.display", shown.append)

@@ -29,6 +29,7 @@ BEHIND = 2  # pictures a front end may lag before we stop sending
 PATIENCE = 1.0  # seconds until we send again to a front end that says nothing
 DESERTED = 60.0  # seconds without any sign of the front end before playing stops
 PLAY, PAUSE = ("Play", "play"), ("Pause", "pause")  # label, icon
+DESK, PROJECTOR = 100, 150  # dots per inch
 
 Values = dict[str, Any]
 
@@ -37,7 +38,8 @@ class Explorer:
     """A figure that follows its controls.
 
     Shown as the last line of a cell it is live: drag a slider, or a `Point` on the picture.
-    Without a front end (nbconvert, tests) it leaves one still picture.
+    Its projector button draws all of it half as large again. Without a front end (nbconvert,
+    tests) it leaves one still picture.
 
     Args:
         build: makes axes and artists on an empty figure, once; artists that move get
@@ -73,6 +75,7 @@ class Explorer:
         self.drawn: Values = {}  # the values that the last picture shows
         self.playing, self.message = False, ""
         self._background: Any = None
+        self._dpi = DESK
         self._drawing, self._bell = threading.RLock(), threading.Condition(threading.RLock())
         self._fresh = self._rough = self._closed = False
         self._drag: list[float] | None = None  # what the pad told last, until it is followed
@@ -172,14 +175,22 @@ class Explorer:
         self.sent, self.got = widgets.IntText(), widgets.IntText()
         self.link = widgets.jsdlink((self.sent, "value"), (self.got, "value"))
         self.got.observe(self._seen, "value")
-        row = widgets.HBox([*self._buttons(), *itertools.chain(*self.inputs.values())])
+        self.big = widgets.ToggleButton(value=False, description="projector", tooltip="Larger")
+        self.big.layout.width = "84px"
+        self.big.observe(lambda _: self._resize(), "value")
+        row = widgets.HBox([*self._buttons(), *itertools.chain(*self.inputs.values()), self.big])
         row.layout.flex_flow = "row wrap"
-        page = widgets.GridBox([self.image, *self._pads()])
-        page.layout.grid_template_areas = '"picture"'
-        wide = round(100 * self.figure.get_figwidth())
-        page.layout.width, page.layout.max_width = f"{wide}px", "100%"  # pixel for pixel
-        self.box = widgets.VBox([row, page, self.note], layout={"max_width": f"{wide + 10}px"})
+        self.page = widgets.GridBox([self.image, *self._pads()])
+        self.page.layout.grid_template_areas = '"picture"'
+        self.box = widgets.VBox([row, self.page, self.note])
         self.box.add_class("gan-explorer")
+        self._fit_page()
+
+    def _fit_page(self) -> None:
+        """Room for one pixel of the page a pixel of the picture; less if the page is narrow."""
+        wide = round(self._dpi * self.figure.get_figwidth())
+        self.page.layout.width, self.page.layout.max_width = f"{wide}px", "100%"
+        self.box.layout.max_width = f"{wide + 10}px"
 
     def _buttons(self) -> list[Any]:
         if self._advance is None:
@@ -215,6 +226,11 @@ class Explorer:
                 self._want({name: tuple(new) if len(new) > 1 else new[0]})
 
         return store
+
+    def _resize(self) -> None:
+        self._dpi = PROJECTOR if self.big.value else DESK
+        self._fit_page()
+        self._want({})
 
     def _dragged(self, change: Any) -> None:
         with self._bell:
@@ -335,7 +351,9 @@ class Explorer:
     def _draw(self, values: Values) -> np.ndarray:
         """Draw the figure for some values; pixels [height, width, 3]."""
         with self._drawing:
-            if self._update(**values) or self._background is None:
+            resized = self._dpi != self.figure.dpi
+            self.figure.set_dpi(self._dpi)
+            if self._update(**values) or resized or self._background is None:
                 self._draw_background()
             self.figure.canvas.restore_region(self._background)
             for artist in self._moving:
