@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="say what is there and what is wrong")
     doctor.set_defaults(command=_doctor)
     _train_options(commands.add_parser("train", help="train a preset in the terminal"))
+    _reproduce_options(commands.add_parser("reproduce", help="run a paper's table again"))
     commands.add_parser("test", help="run the tests; its options go to `python -m tests`")
     return parser
 
@@ -100,6 +101,16 @@ def _train_options(train: argparse.ArgumentParser) -> None:
     add("--resume", action="store_true", help="go on from the last checkpoint in FOLDER")
     add("--json", action="store_true", help="end with one line of JSON on standard output")
     train.set_defaults(command=_train)
+
+
+def _reproduce_options(reproduce: argparse.ArgumentParser) -> None:
+    add = reproduce.add_argument
+    add("table", metavar="TABLE", help="stacked-digits or penalties")
+    add("--seeds", type=int, metavar="N", help="how many seeds a row (5; 1 with --quick)")
+    add("--quick", action="store_true", help="a sixth of the steps: to look at, not to quote")
+    add("--out", type=Path, metavar="FOLDER", help="runs/reproduce-TABLE; finished runs stay there")
+    add("--json", action="store_true", help="end with one line of JSON on standard output")
+    reproduce.set_defaults(command=_reproduce)
 
 
 # Other programs
@@ -282,6 +293,17 @@ def _ctrl_c() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
+def _bar(done: int, total: int, plain: bool) -> Any:
+    """A progress bar on a terminal; elsewhere, and if `plain`, a line now and then."""
+    from tqdm import tqdm
+
+    how: dict[str, Any] = {"total": total, "initial": done, "unit": " steps"}
+    if plain or not sys.stderr.isatty():
+        line = "{n_fmt} of {total_fmt} steps, {elapsed}, {rate_fmt}\n"
+        how |= {"mininterval": TALK, "miniters": 1, "bar_format": line}
+    return tqdm(**how)
+
+
 class Job:
     """One training in a terminal: set up by the command line, saved as it goes, described.
 
@@ -354,7 +376,7 @@ class Job:
     def train(self, asked: threading.Event) -> None:
         """Train to the last step, until `asked` is set, or to a number that is not finite."""
         run, chunk = self.run, 16
-        with self.bar() as bar:
+        with _bar(run.step, self.steps, self.args.json) as bar:
             while run.step < self.steps and run.stopped is None and not asked.is_set():
                 began, due = time.monotonic(), self.every - run.step % self.every
                 taken = run.advance(min(chunk, due, self.steps - run.step))
@@ -366,16 +388,6 @@ class Job:
                     self.save()
         if self.saved != run.step:
             self.save()
-
-    def bar(self) -> Any:
-        """A progress bar on a terminal; elsewhere, and beside JSON, a line now and then."""
-        from tqdm import tqdm
-
-        how: dict[str, Any] = {"total": self.steps, "initial": self.run.step, "unit": " steps"}
-        if self.args.json or not sys.stderr.isatty():
-            line = "{n_fmt} of {total_fmt} steps, {elapsed}, {rate_fmt}\n"
-            how |= {"mininterval": TALK, "miniters": 1, "bar_format": line}
-        return tqdm(**how)
 
     def report(self) -> None:
         """Write the metrics and the figure, and say how good the generator is."""
@@ -391,11 +403,12 @@ class Job:
 def scores(run: Run, images: str | None) -> dict[str, Any]:
     """How good the generator is and, under "perfect", what a perfect one would score.
 
-    For data with modes by `metrics.mode_coverage` (None where undefined), for the image set
-    called `images` by `metrics.FrechetMeter`, for other data nothing.
+    For data with modes by `metrics.mode_coverage` (None where undefined), for stacked images of
+    the set called `images` by `metrics.stack_coverage`, for single ones by
+    `metrics.FrechetMeter`, for other data nothing.
     """
     from gan_lessons import metrics
-    from gan_lessons.images import image_set
+    from gan_lessons.images import Stacked, image_set
 
     data = run.config.data
     if data.modes is not None:
@@ -406,6 +419,12 @@ def scores(run: Run, images: str | None) -> dict[str, Any]:
         seen = {name: float(getattr(found, name)) for name in perfect} | {"modes": int(found.modes)}
         told = {name: value if math.isfinite(value) else None for name, value in seen.items()}
         return {**told, "perfect": perfect}
+    if images and isinstance(data, Stacked):
+        n, extractor = metrics.STACK_SAMPLES, metrics.train_feature_extractor(image_set(images))
+        stacks = metrics.stack_coverage(extractor, run.sample(n))
+        floor = metrics.kl_floor(len(stacks.counts), n, exact=True)
+        perfect = {"modes": len(stacks.counts), "kl": floor}
+        return {"modes": stacks.modes, "kl": stacks.kl, "perfect": perfect}
     if images and (shape := getattr(data, "shape", None)):
         meter = metrics.FrechetMeter(image_set(images, shape[0]))
         return {"frechet": meter(run.sample(meter.n)), "perfect": {"frechet": meter.floor}}
@@ -502,3 +521,34 @@ def _made(name: str, text: str) -> Any:
         raise
     except (SyntaxError, AttributeError, KeyError, TypeError, ValueError):
         raise InputError(f"{name} is written like {example}, not {text!r}") from None
+
+
+# reproduce
+
+
+def _reproduce(args: argparse.Namespace) -> int:
+    import jax
+
+    from gan_lessons import reproduce
+
+    try:
+        job = reproduce.Job(args.table, args.seeds, args.quick, args.out)
+    except InputError as error:
+        return _fail(error, 2)
+    with contextlib.suppress(RuntimeError):  # JAX has computed something already: one device
+        jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, len(job.seeds)))
+    job.begin()
+    with _ctrl_c() as asked, _bar(*job.steps(), args.json) as bar:
+        for taken in job.train():
+            bar.update(taken)
+            if asked.is_set():
+                break
+    done, total = job.steps()
+    if done < total:
+        again = "the same command goes on from there"
+        return _fail(f"interrupted; finished runs are kept in {job.path}, and {again}")
+    told = job.report()
+    print(reproduce.in_words(told), f"runs and figure: {job.folder}", sep="\n")
+    if args.json:
+        print(json.dumps(told))
+    return 0

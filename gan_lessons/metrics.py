@@ -138,14 +138,23 @@ def high_quality_ceiling(dim: int, radius: float = 3.0) -> float:
     return float(_share_within(dim, check_number("radius", radius, 0, 1e6, above=True)))
 
 
-def kl_floor(modes: int, n: int) -> float:
+def kl_floor(modes: int, n: int, exact: bool = False) -> float:
     """What `ModeCoverage.kl` is on average for a perfect generator: (modes - 1) / (2 n) nats.
 
     From 2 n KL tending to chi^2 with modes - 1 degrees of freedom; good for n well above
-    `modes`. Both are whole numbers from 1, else InputError.
+    `modes`. `exact` sums over the binomial count c of a mode, K E[(c/n) log(K c/n)], for n up
+    to 10 million: .0194 instead of .0192 for 1,000 modes in 26,000 samples. `modes` and `n` are
+    whole numbers from 1, else InputError.
     """
-    check_number("modes", modes, 1, 1e9, integer=True)
-    return (modes - 1) / (2 * check_number("samples", n, 1, 1e12, integer=True))
+    modes = int(check_number("modes", modes, 1, 1e9, integer=True))
+    n = int(check_number("samples", n, 1, 1e7 if exact else 1e12, integer=True))
+    if not exact:
+        return (modes - 1) / (2 * n)
+    from scipy.special import xlogy
+    from scipy.stats import binom
+
+    share = np.arange(n + 1) / n
+    return float(modes * binom.pmf(np.arange(n + 1), n, 1 / modes) @ xlogy(share, modes * share))
 
 
 def gaussian_statistics(
@@ -202,18 +211,29 @@ class FeatureExtractor:
         pixels: how many numbers an image has.
         accuracy: share of held-out images that the classifier labels rightly; None where
             the set has no labels and the features are principal components.
+        score: rows -> logits of the classes [n, classes], jitted; None without labels.
     """
 
     project: Callable[[Array], Array]
     pixels: int
     accuracy: float | None
+    score: Callable[[Array], Array] | None = None
 
     def __call__(self, images: Float[AnyArray, "n *pixels"]) -> Float[np.ndarray, "n d"]:
         """Features of images given as [n, h, w] or as rows; InputError for another size."""
+        return np.asarray(self.project(self._rows(images)), np.float64)
+
+    def logits(self, images: Float[AnyArray, "n *pixels"]) -> Float[np.ndarray, "n classes"]:
+        """The classifier's logits; the largest is the class. InputError where it has none."""
+        if self.score is None:
+            raise InputError("images without labels give no classes; try digits()")
+        return np.asarray(self.score(self._rows(images)))
+
+    def _rows(self, images: Any) -> Float[Array, "n pixels"]:
         rows = as_floats(images)
         if rows.ndim < 2 or math.prod(rows.shape[1:]) != self.pixels:
             raise InputError(f"images must be n times {self.pixels} pixels, not {rows.shape}")
-        return np.asarray(self.project(jnp.asarray(rows.reshape(-1, self.pixels))), np.float64)
+        return jnp.asarray(rows.reshape(-1, self.pixels))
 
 
 @lru_cache(maxsize=8)
@@ -255,9 +275,10 @@ def _train_classifier(rows: np.ndarray, labels: np.ndarray, seed: int) -> Featur
     targets = optax.smooth_labels(jax.nn.one_hot(labels[train], labels.max() + 1), 0.1)
     graph, params = _fit(jnp.asarray(rows[train]), targets, jax.random.key(seed))
     project = jax.jit(lambda x: nnx.merge(graph, params).features(x))
-    guess = nnx.merge(graph, params)(jnp.asarray(rows[held_out])).argmax(axis=1)
+    score = jax.jit(lambda x: nnx.merge(graph, params)(x))
+    guess = score(jnp.asarray(rows[held_out])).argmax(axis=1)
     accuracy = float(np.mean(np.asarray(guess) == labels[held_out]))
-    return FeatureExtractor(project, rows.shape[1], accuracy)
+    return FeatureExtractor(project, rows.shape[1], accuracy, score)
 
 
 @partial(jax.jit, static_argnames="steps")
@@ -281,6 +302,52 @@ def _fit(rows: Array, targets: Array, key: Array, steps: int = 500) -> Any:
 
     start = (params, optimiser.init(params))
     return graph, jax.lax.scan(step, start, jax.random.split(key, steps))[0][0]
+
+
+STACK_SAMPLES = 26_000  # how many the papers draw to count 1,000 modes
+
+
+class StackCoverage(NamedTuple):
+    """What `stack_coverage` finds among K = classes^layers modes.
+
+    Attributes:
+        modes: modes with at least one sample, 0 to K.
+        kl: reverse divergence sum_k h_k log(K h_k) in nats, where h is the share of the samples
+            in mode k; 0 to log K, NaN without any. Compare with `kl_floor(K, n, exact=True)`.
+        counts: samples in each mode [K]; mode 407 holds a 4 over a 0 over a 7.
+    """
+
+    modes: int
+    kl: float
+    counts: Int[np.ndarray, " K"]
+
+
+def stack_coverage(
+    extractor: FeatureExtractor, samples: Float[AnyArray, "n pixels_of_all_layers"]
+) -> StackCoverage:
+    """Count the modes of stacked images (`images.Stacked`) by the class of each layer.
+
+    A mode is found once one sample is taken for it, whatever it looks like, so the classifier's
+    mistakes count; look at what real data scores. Samples that are not finite are in no mode.
+
+    Source: L. Metz et al. (2017), arXiv 1611.02163; Z. Lin et al. (2018), arXiv 1712.04086.
+    Raises: InputError where rows are no whole number of images, or the set has no labels.
+    """
+    rows = as_floats(samples)
+    if rows.ndim != 2 or not rows.shape[1] or rows.shape[1] % extractor.pixels:
+        raise InputError(f"rows must be stacks of {extractor.pixels} pixels each, not {rows.shape}")
+    rows, layers = rows[np.isfinite(rows).all(axis=1)], rows.shape[1] // extractor.pixels
+    logits = extractor.logits(rows.reshape(-1, extractor.pixels))
+    place = logits.shape[1] ** np.arange(layers)[::-1]
+    codes = logits.argmax(axis=1).reshape(-1, layers) @ place
+    counts = np.bincount(codes, minlength=logits.shape[1] ** layers)
+    share = counts / max(len(codes), 1)
+    kl = (
+        np.sum(share * np.log(len(counts) * np.where(share > 0, share, 1)))
+        if len(codes)
+        else np.nan
+    )
+    return StackCoverage(int(np.sum(counts > 0)), float(kl), counts)
 
 
 def frechet_features(

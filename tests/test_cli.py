@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,11 @@ import jax
 import numpy as np
 import pytest
 
-from gan_lessons import checkpoints, cli, training
+from gan_lessons import checkpoints, cli, reproduce, training
+from gan_lessons.networks import MLP
+from gan_lessons.presets import Preset, preset
 from gan_lessons.run import Run
+from gan_lessons.training import Knobs
 
 SMALL = "MLP((8,), 'tanh')"
 TINY = ["--set", "batch=16", f"generator={SMALL}", f"discriminator={SMALL}"]
@@ -95,6 +100,10 @@ def test_help_loads_nothing_heavy() -> None:
         (["train", "ring", "--set", "data=open('x')"], "Ring"),
         (["train", "ring", "--set", "generator=64"], "MLP"),
         (["train", "ring", "--set", "devices=4096", "batch=4096"], "devices"),
+        (["reproduce", "penalty"], "penalties"),
+        (["reproduce", "penalties", "--seeds", "0"], "--seeds"),
+        (["reproduce", "penalties", "--seeds", "many"], "many"),
+        (["reproduce"], "TABLE"),
         (["lab", "--port", "0"], "65535"),
         (["trian"], "train"),
         ([], "COMMAND"),
@@ -146,6 +155,7 @@ def test_train_writes_checkpoints_metrics_and_a_figure(
         ("ring", ["--set", "data=two-moons"], None),
         ("ring", ["--set", "data=Normal(3)"], None),
         ("leaky-256-512", [], "frechet"),
+        ("stacked-digits", [], "modes"),
     ],
 )
 def test_every_kind_of_data_gets_its_figure_and_its_score(
@@ -157,6 +167,62 @@ def test_every_kind_of_data_gets_its_figure_and_its_score(
     told = cli.scores(run, job.preset.images)
     assert scored is None or told[scored] >= 0
     assert {"modes", "frechet"} & told.keys() == ({scored} if scored else set())
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A table of two rows that trains in no time."""
+
+    def table() -> reproduce.Table:
+        ring = preset("ring")
+        small = replace(ring.config, batch=16, generator=MLP((8,)), discriminator=MLP((8,)))
+        kinds = {"a": 21, "b": 30}
+        rows = [reproduce.Row(name, Preset(small, Knobs(), n)) for name, n in kinds.items()]
+        count = {"modes": 8.0}
+        return reproduce.Table("Tiny", rows, lambda samples: count, 10, count, [], True)
+
+    monkeypatch.setitem(reproduce.TABLES, "tiny", table)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_reproduce_prints_a_table_and_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["reproduce", "tiny", "--seeds", "1", "--json", "--out", "here"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    told = json.loads(out[-1])
+    assert [row["row"] for row in told["rows"]] == ["a", "b"]
+    assert any(line.startswith("b ") for line in out)
+    assert {path.name for path in Path("here").iterdir()} == {"runs.csv", "figure.png"}
+
+
+@pytest.mark.usefixtures("tiny")
+def test_reproduce_interrupted_keeps_what_is_finished(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Press:  # Ctrl-C while the second run trains
+        def __init__(self) -> None:
+            self.steps = 0
+
+        def update(self, taken: int) -> None:
+            self.steps += taken
+            if self.steps > 21:
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(cli, "_bar", lambda *_: contextlib.nullcontext(Press()))
+    assert cli.main(["reproduce", "tiny", "--seeds", "1"]) == 1
+    assert "goes on" in one_sentence(capsys)
+    lines = Path("runs", "reproduce-tiny", "runs.csv").read_text().splitlines()
+    assert len(lines) == 2  # the heading, and the run that was finished
+
+
+@pytest.mark.usefixtures("tiny")
+def test_reproduce_refuses_a_folder_it_cannot_use(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("file").write_text("not a folder")
+    assert cli.main(["reproduce", "tiny", "--out", "file/there"]) == 1
+    assert "file" in one_sentence(capsys)
+    Path("runs.csv").write_text("row,seed\na,x\n")
+    assert cli.main(["reproduce", "tiny", "--out", "."]) == 1
+    assert "runs.csv" in one_sentence(capsys)
 
 
 @pytest.mark.usefixtures("plain")

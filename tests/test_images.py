@@ -7,8 +7,9 @@ import jax
 import numpy as np
 import pytest
 
+from gan_lessons.distributions import Empirical
 from gan_lessons.errors import InputError
-from gan_lessons.images import ImageSet, digits, faces, image_set
+from gan_lessons.images import ImageSet, Stacked, digits, faces, image_set
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,49 @@ def test_distribution_draws_the_images_themselves():
     drawn = np.asarray(jax.jit(data.sample, static_argnums=1)(jax.random.key(0), 20))
     rows = digits().images.reshape(-1, 64)
     assert all((rows == row).all(axis=1).any() for row in drawn)
+
+
+def test_a_stack_is_independent_real_digits_and_every_triple_of_classes_occurs():
+    data = digits().stacks()
+    assert (data.dim, data.shape, data.layers) == (192, (24, 8), 3)
+    assert len(data.extent) == 192
+    draw = jax.jit(lambda key: data.sample(key, 26_000))
+    drawn = np.asarray(draw(jax.random.key(0)))
+    assert drawn.shape == (26_000, 192) and drawn.dtype == np.float32
+    assert drawn.min() == -1 and drawn.max() == 1
+    assert np.array_equal(drawn, draw(jax.random.key(0)))
+    assert not np.array_equal(drawn, draw(jax.random.key(1)))
+    label = {image.tobytes(): kind for image, kind in zip(*of_digits(), strict=True)}
+    layers = drawn.reshape(-1, 3, 64)
+    seen = np.array([[label[image.tobytes()] for image in stack] for stack in layers])
+    counts = np.bincount(seen @ [100, 10, 1], minlength=1000)
+    assert counts.min() > 0
+    assert counts.max() < 60  # 26 each on average
+    assert np.abs(np.corrcoef(seen.T) - np.eye(3)).max() < 0.03
+
+
+def of_digits() -> tuple[np.ndarray, np.ndarray]:
+    labels = digits().labels
+    assert labels is not None
+    return digits().images.reshape(-1, 64), labels
+
+
+def test_stacks_are_told_apart_and_pass_through_transformations():
+    data = digits().stacks()
+    assert data == digits().stacks() and hash(data) == hash(digits().stacks())
+    assert data != digits().stacks(2) and data != digits().distribution()
+    assert repr(data).startswith("Stacked(") and repr(data) != repr(digits().stacks(2))
+    leaves, tree = jax.tree.flatten(data)
+    again = jax.tree.unflatten(tree, leaves)
+    assert isinstance(again, Stacked) and isinstance(again, Empirical) and again == data
+    one = np.asarray(faces().stacks(1).sample(jax.random.key(0), 5))
+    assert np.array_equal(one.shape, (5, 625))
+
+
+@pytest.mark.parametrize("layers", [0, 9, 2.5, None, "3"])
+def test_a_strange_number_of_layers_is_refused(layers):
+    with pytest.raises(InputError, match="layers"):
+        digits().stacks(layers)
 
 
 @pytest.mark.parametrize("size", [7, 28.5, "28", None, True, [8]])

@@ -21,6 +21,7 @@ from gan_lessons.metrics import (
     high_quality_ceiling,
     kl_floor,
     mode_coverage,
+    stack_coverage,
     train_feature_extractor,
 )
 
@@ -71,6 +72,17 @@ def test_strays_do_not_widen_the_modes():
     found = cover(np.concatenate([around(GRID, SIGMA / 2, 2500), strays]))
     assert float(found.std_ratio) == pytest.approx(0.5, abs=0.03)
     assert float(found.high_quality) == pytest.approx(10 / 11, abs=0.01)
+
+
+@pytest.mark.parametrize(("modes", "n"), [(25, 2500), (1000, 26_000), (100, 150)])
+def test_the_exact_kl_floor_is_the_mean_of_perfect_generators(modes, n):
+    rng = np.random.default_rng(0)
+    share = rng.multinomial(n, np.full(modes, 1 / modes), size=400) / n
+    kl = np.sum(share * np.log(np.where(share > 0, modes * share, 1)), axis=1)
+    floor = kl_floor(modes, n, exact=True)
+    assert kl.mean() == pytest.approx(floor, abs=5 * kl.std() / 20)
+    assert kl_floor(modes, n) <= floor or n < 10 * modes
+    assert kl_floor(1, 10, exact=True) == pytest.approx(0, abs=1e-12)
 
 
 def test_collapse_to_one_point():
@@ -127,6 +139,7 @@ def test_ceiling_known_values():
         lambda: mode_coverage(jnp.zeros((5, 2)), jnp.asarray(GRID), 0.1, radius=0),
         lambda: high_quality_ceiling(0),
         lambda: kl_floor(8, 0),
+        lambda: kl_floor(8, 10**9, exact=True),
         lambda: gaussian_statistics(np.zeros((1, 3))),
         lambda: gaussian_statistics(np.zeros(3)),
         lambda: gaussian_statistics(np.array([[0.0], [np.nan]])),
@@ -215,6 +228,55 @@ def test_extractor_is_kept_and_the_same_for_the_same_seed():
     again = train_feature_extractor(same, 0)
     assert np.array_equal(again(same.images[:9]), extractor(same.images[:9]))
     assert frechet_features(extractor, same.images, same.images) == pytest.approx(0, abs=1e-6)
+
+
+def stacked(n: int, seed: int = 0) -> np.ndarray:
+    return np.asarray(digits().stacks().sample(jax.random.key(seed), n))
+
+
+def test_real_stacks_find_all_modes_with_kl_near_its_floor():
+    extractor = train_feature_extractor(digits())
+    assert extractor.accuracy is not None and extractor.accuracy > 0.97
+    found = stack_coverage(extractor, stacked(26_000))
+    floor = kl_floor(1000, 26_000, exact=True)
+    assert floor == pytest.approx(0.0194, abs=2e-4)
+    assert found.modes == 1000
+    assert 0.85 * floor < found.kl < 1.25 * floor
+    assert found.counts.sum() == 26_000
+
+
+def test_collapsed_stacks_are_seen():
+    extractor = train_feature_extractor(digits())
+    one = stack_coverage(extractor, np.repeat(stacked(1), 500, axis=0))
+    assert one.modes == 1 and np.count_nonzero(one.counts) == 1
+    assert one.kl == pytest.approx(np.log(1000))
+    half = stacked(20_000)[:, :64]
+    alike = stack_coverage(extractor, np.tile(half, 3))  # all three layers the same digit
+    assert alike.modes == 10
+    assert alike.kl == pytest.approx(np.log(100), abs=0.01)
+
+
+def test_a_stack_is_counted_where_its_layers_say():
+    images, labels = digits().images, digits().labels
+    assert labels is not None
+    picked = [images[labels == kind][0].ravel() for kind in (4, 0, 7)]
+    found = stack_coverage(train_feature_extractor(digits()), np.concatenate(picked)[None])
+    assert found.counts[407] == 1 and found.modes == 1
+    lost = np.concatenate([stacked(3), np.full((2, 192), np.nan, np.float32)])
+    assert stack_coverage(train_feature_extractor(digits()), lost).counts.sum() == 3
+    none = stack_coverage(train_feature_extractor(digits()), lost[3:])
+    assert none.modes == 0 and np.isnan(none.kl)
+
+
+@pytest.mark.parametrize("rows", [np.zeros((3, 100)), np.zeros(192), np.zeros((3, 0)), ["ink"]])
+def test_what_are_no_stacks_is_refused(rows):
+    with pytest.raises(InputError):
+        stack_coverage(train_feature_extractor(digits()), rows)
+
+
+def test_a_set_without_labels_has_no_classes():
+    with pytest.raises(InputError, match="labels"):
+        stack_coverage(train_feature_extractor(faces()), np.zeros((2, 625)))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,242 @@
+"""Reproduced tables: what is trained, that nothing is trained twice, what is said and written."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gan_lessons import metrics, reproduce, training
+from gan_lessons.distributions import Ring
+from gan_lessons.errors import InputError
+from gan_lessons.networks import MLP
+from gan_lessons.presets import Preset
+from gan_lessons.reproduce import Job, Row, Table
+from gan_lessons.training import Config, Knobs
+
+STEPS = 24
+SMALL = Config(Ring(), generator=MLP((8,), "tanh"), discriminator=MLP((8,), "silu"), batch=16)
+
+
+def measure(samples: np.ndarray) -> dict[str, float]:
+    found = metrics.mode_coverage(samples, SMALL.data.modes, SMALL.data.mode_std)
+    return {"modes": float(found.modes), "kl": float(found.kl)}
+
+
+def tiny() -> Table:
+    recipe = Preset(SMALL, Knobs(decay_steps=STEPS), STEPS)
+    hinge = replace(recipe, knobs=replace(recipe.knobs, objective="hinge"))
+    rows = [Row("plain", recipe, {"modes": 3.3}, "a paper"), Row("hinge", hinge)]
+    return Table("A tiny table", rows, measure, 200, {"modes": 8.0, "kl": 0.02}, ["A note."], True)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(reproduce.TABLES, "tiny", tiny)
+    monkeypatch.setattr(reproduce, "made", lambda: "commit 1234567")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """The objective and the seeds of every training that begins."""
+    seen: list[tuple[str, int]] = []
+    sweep = Job._sweep
+
+    def watch(job: Job, row: Row, seeds: list[int], devices: int) -> Iterator[int]:
+        seen.extend((row.name, seed) for seed in seeds)
+        return sweep(job, row, seeds, devices)
+
+    monkeypatch.setattr(Job, "_sweep", watch)
+    return seen
+
+
+def job(seeds: int = 2, **how: Any) -> Job:
+    made = Job("tiny", seeds, **how)
+    made.begin()
+    return made
+
+
+def numbers(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return [{k: v for k, v in line.items() if k != "seconds"} for line in csv.DictReader(file)]
+
+
+def test_every_seed_of_every_row_is_trained_once_and_written(trained: list) -> None:
+    run = job()
+    assert run.steps() == (0, 4 * STEPS)
+    assert sum(run.train()) == 4 * STEPS
+    assert run.steps() == (4 * STEPS, 4 * STEPS)
+    assert trained == [("plain", 0), ("plain", 1), ("hinge", 0), ("hinge", 1)]
+    lines = numbers(run.path)
+    assert [(line["row"], int(line["seed"])) for line in lines] == trained
+    assert {line["made"] for line in lines} == {"commit 1234567"}
+    assert {float(line["steps"]) for line in lines} == {STEPS}
+    assert len({line["recipe"] for line in lines}) == 2
+    assert [path.name for path in run.folder.iterdir()] == ["runs.csv"]
+
+
+def test_after_an_interrupt_nothing_finished_is_trained_again(trained: list) -> None:
+    cut = job()
+    for _ in cut.train():
+        if len(trained) == 3:
+            break  # as Ctrl-C does, in the midst of the third run
+    assert len(numbers(cut.path)) == 2
+    again = job()
+    done, total = again.steps()
+    assert (done, total) == (2 * STEPS, 4 * STEPS)
+    assert sum(again.train()) == total - done
+    assert trained == [("plain", 0), ("plain", 1), ("hinge", 0), ("hinge", 0), ("hinge", 1)]
+    whole = job(folder=Path("whole"))
+    assert sum(whole.train()) == total
+    assert numbers(whole.path) == numbers(again.path)  # and it ends as if nothing had been
+    assert sum(job().train()) == 0
+
+
+def test_more_seeds_later_train_only_the_new_ones(trained: list) -> None:
+    assert sum(job(1).train()) == 2 * STEPS
+    assert sum(job(3).train()) == 4 * STEPS
+    assert sorted(trained) == sorted((row, seed) for row in ("plain", "hinge") for seed in range(3))
+
+
+def test_another_recipe_is_trained_anew(monkeypatch: pytest.MonkeyPatch, trained: list) -> None:
+    assert sum(job(1).train()) == 2 * STEPS
+    table = tiny()
+    first = replace(table.rows[0].preset, knobs=Knobs(lr_d=0.002))
+    table.rows[0] = replace(table.rows[0], preset=first)
+    monkeypatch.setitem(reproduce.TABLES, "tiny", lambda: table)
+    run = job(1)
+    assert sum(run.train()) == STEPS
+    assert [row for row, _ in trained] == ["plain", "hinge", "plain"]
+    assert len(numbers(run.path)) == 3
+    assert [len(run.finished(row)) for row in table.rows] == [1, 1]
+
+
+def test_the_report_has_means_spreads_and_the_papers_numbers() -> None:
+    run = job(3)
+    assert sum(run.train()) == 6 * STEPS
+    told = run.report()
+    assert told == json.loads(json.dumps(told, allow_nan=False))
+    plain = told["rows"][0]
+    values = [float(line["kl"]) for line in numbers(run.path) if line["row"] == "plain"]
+    assert plain["runs"]["kl"] == values
+    assert plain["mean"]["kl"] == pytest.approx(np.mean(values))
+    assert plain["std"]["kl"] == pytest.approx(np.std(values, ddof=1))
+    assert plain["published"] == {"modes": 3.3} and told["rows"][1]["published"] == {}
+    assert told["real"]["modes"] == told["perfect"]["modes"] == 8
+    text = reproduce.in_words(told)
+    assert all(part in text for part in ("plain", "hinge", "3.3", "a paper", "A note.", "1234567"))
+    assert "QUICK" not in text
+    assert (run.folder / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_quick_look_is_shorter_apart_and_labelled() -> None:
+    run = Job("tiny", quick=True)
+    run.begin()
+    assert sum(run.train()) == 2 * STEPS // reproduce.QUICK
+    assert run.folder != job().folder
+    assert all(row.preset.knobs.decay_steps == row.preset.steps for row in run.table.rows)
+    told = run.report()
+    assert told["quick"] is True and told["seeds"] == 1
+    assert told["rows"][0]["std"]["kl"] is None
+    assert reproduce.in_words(told).startswith("QUICK LOOK")
+
+
+def test_a_run_that_diverges_is_counted_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tiny()
+    wild = Knobs("wasserstein", lr_d=10, lr_g=10)
+    config = replace(SMALL, optimizer="sgd", discriminator=MLP((8, 8), "silu"))
+    table.rows[0] = Row("wild", Preset(config, wild, 400))
+    monkeypatch.setitem(reproduce.TABLES, "tiny", lambda: table)
+    run = job(1)
+    assert sum(run.train()) == 400 + STEPS
+    told = run.report()
+    assert [row["diverged"] for row in told["rows"]] == [1, 0]
+    assert "diverged" in reproduce.in_words(told)
+    assert sum(job(1).train()) == 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[:-30],  # ends in the midst of a line
+        lambda text: text.replace(f",{STEPS},", ",many,"),
+        lambda text: text.replace("modes,", ""),  # the columns of another table
+        lambda text: "row,seed\n1,x\n",
+        lambda text: "\x00" * 9,
+        lambda text: "",
+    ],
+)
+def test_damaged_results_are_refused_and_kept(damage: Any) -> None:
+    run = job(1)
+    assert sum(run.train()) > 0
+    run.path.write_text(harmed := damage(run.path.read_text()))
+    with pytest.raises(InputError, match=r"runs\.csv"):
+        job(1)
+    assert run.path.read_text() == harmed
+
+
+@pytest.mark.parametrize(
+    ("name", "seeds", "hint"),
+    [
+        ("penalty", None, "did you mean 'penalties'"),
+        ("stacked", None, "stacked-digits"),
+        ("", None, "known:"),
+        ("tiny", 0, "--seeds"),
+        ("tiny", 2.5, "--seeds"),
+        ("tiny", 1001, "--seeds"),
+    ],
+)
+def test_bad_input_gets_a_sentence_and_writes_nothing(name: str, seeds: Any, hint: str) -> None:
+    with pytest.raises(InputError, match=hint):
+        Job(name, seeds)
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize("name", ["stacked-digits", "penalties"])
+def test_the_tables_are_ready_and_real_data_scores_about_the_floor(name: str) -> None:
+    table = reproduce.TABLES[name]()
+    names = [row.name for row in table.rows]
+    assert len(set(names)) == len(names)
+    data = {row.preset.config.data for row in table.rows}
+    assert len(data) == 1
+    for row in table.rows:
+        training.check_knobs(row.preset.knobs)
+        assert row.published.keys() <= table.perfect.keys()
+    run = Job(name)
+    run.table = table
+    assert len({run.key(row, 0) for row in table.rows}) == len(table.rows)
+    (imitated,) = data
+    import jax
+
+    real = table.measure(np.asarray(imitated.sample(jax.random.key(0), table.n)))
+    assert real.keys() == table.perfect.keys() <= reproduce.SHOWN.keys()
+    assert real["modes"] == table.perfect["modes"]
+    assert real["kl"] == pytest.approx(table.perfect["kl"], rel=0.7)
+
+
+def test_penalties_are_two_losses_by_four_penalties() -> None:
+    rows = reproduce.TABLES["penalties"]().rows
+    knobs = [row.preset.knobs for row in rows]
+    assert {(each.objective, each.r1 > 0, each.r2 > 0) for each in knobs} == {
+        (loss, r1, r2)
+        for loss in ("non_saturating", "relativistic")
+        for r1 in (False, True)
+        for r2 in (False, True)
+    }
+    for row, each in zip(rows, knobs, strict=True):
+        assert ("R1" in row.name, "R2" in row.name) == (each.r1 > 0, each.r2 > 0)
+        assert each.objective.replace("_", "-") in row.name
+
+
+def test_what_a_run_was_made_with_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    assert "jax" in reproduce.made() and "commit" in reproduce.made()
+    monkeypatch.setenv("PATH", "")
+    assert "commit unknown" in reproduce.made()
