@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import ipywidgets as widgets
 import numpy as np
 import pytest
 from PIL import Image
@@ -295,6 +296,13 @@ def test_the_projector_button_draws_all_of_it_larger(shown: list[Any]) -> None:
     assert made.page.layout.width == "1395px"
     made.big.value = False
     until(lambda: pixels(made.image.value).shape == (340, 930))
+
+
+def test_closing_takes_its_own_widgets_and_no_others(shown: list[Any]) -> None:
+    stranger, made = widgets.IntText(), live(Lines())
+    made.close()
+    own = [made.box, made.page, made.image, made.image.layout, made.sent, made.got, made.big]
+    assert {each.comm for each in own} == {None} and stranger.comm is not None
 
 
 def test_without_a_front_end_a_still_picture_is_left(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import ipywidgets as widgets
 import numpy as np
 import pytest
 
@@ -158,6 +159,19 @@ def test_close_ends_the_worker(player: Player) -> None:
     player.close()
     until(lambda: not worker.is_alive(), 10)
     assert worker not in threading.enumerate()
+
+
+def test_closing_takes_its_own_widgets_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("IPython.display.display", lambda _: None)
+    monkeypatch.setenv("GAN_LESSONS_DISPLAY", "live")
+    stranger, player = widgets.IntText(), playground(**TINY)
+    player._ipython_display_()
+    player.wait()
+    player.close()
+    page = player.controls
+    assert page is not None and stranger.comm is not None
+    own = [page.box, page.image, page.play, page.play.layout, page.sent, page.got, page.link]
+    assert {each.comm for each in own} == {None}
 
 
 def test_without_a_front_end_the_cell_trains_and_leaves_a_picture(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from gan_lessons import objectives
+from gan_lessons.live.display import take_away
 from gan_lessons.live.screen import SIZES
 from gan_lessons.training import Knobs
 
@@ -252,7 +253,8 @@ class Controls:
 
     def close(self) -> None:
         """Take everything off the page."""
-        self.box.close_all() if hasattr(self.box, "close_all") else self.box.close()
+        for each in (self.box, self.link):
+            take_away(each)
 
 
 def _row(children: Sequence[Any]) -> Any:

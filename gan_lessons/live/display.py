@@ -47,6 +47,23 @@ def cell_id() -> str | None:
         return None
 
 
+def take_away(widget: Any) -> None:
+    """Close a widget and all it is made of: children, layouts, the ends of a link.
+
+    Not by ipywidgets' `close_all`, which closes every widget of the kernel.
+    """
+    import ipywidgets
+
+    if widget.comm is None:
+        return  # closed already
+    widget.close()
+    values = widget.trait_values().values()
+    nested = [value if isinstance(value, (tuple, list)) else (value,) for value in values]
+    for part in (each for value in nested for each in value):
+        if isinstance(part, ipywidgets.Widget):
+            take_away(part)
+
+
 def widget_check() -> Any:
     """A button that says whether a click reaches Python here; a sentence without a front end."""
     if not has_front_end():

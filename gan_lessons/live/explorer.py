@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from gan_lessons.errors import InputError, check_choice, check_number
-from gan_lessons.live.display import cell_id, has_front_end
+from gan_lessons.live.display import cell_id, has_front_end, take_away
 from gan_lessons.live.pad import Choice, Pad, Point, Slider, Toggle
 from gan_lessons.plots import STYLE, figure, small_png
 
@@ -133,8 +133,8 @@ class Explorer:
             self._bell.notify_all()
         if self.worker and self.worker is not threading.current_thread():
             self.worker.join(timeout=10)
-        if self.box:
-            self.box.close_all() if hasattr(self.box, "close_all") else self.box.close()
+        for each in (self.box, self.link) if self.box else ():
+            take_away(each)
         if self in self._shown:
             self._shown.remove(self)
 
