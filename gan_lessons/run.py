@@ -151,7 +151,8 @@ class Run:
         Restores the nearest earlier snapshot and replays from there with the knobs of the time.
         """
         state, step = self.at(step), int(step)
-        self.forgotten, self._step = self.history.copy(), step
+        self.forgotten = self.history  # the old rows stay as they are, for whoever holds them
+        self._rows, self._step = self.history[:step].copy(), step
         self.changes = [change for change in self.changes if change[0] <= step]
         self.knobs, self.state, self.stopped = self.changes[-1][1], state, None
         self.snapshots = {at: kept for at, kept in self.snapshots.items() if at <= step}

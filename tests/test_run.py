@@ -69,6 +69,18 @@ def test_rewind_is_exact_to_any_step_whatever_moved(schedule, memory, data):
     assert all(map(np.array_equal, arrays(run.state), truth[step]))
 
 
+def test_a_history_that_somebody_holds_outlives_a_rewind():
+    run = Run(TINY)
+    run.advance(9)
+    held = run.history
+    kept = held.copy()
+    run.rewind(3)
+    run.set(lr_d=0.1)
+    run.advance(6)
+    np.testing.assert_array_equal(held, kept)
+    assert not np.array_equal(run.history, kept)
+
+
 def test_an_average_that_was_switched_on_survives_thinning():
     """The snapshot of that moment goes; the replay must start the average all the same."""
     run = Run(TINY, memory=NO_SPACE)
