@@ -33,6 +33,23 @@ class Preset:
     images: str | None = None  # name of the image set, for a Frechet distance
 
 
+def _decayed(
+    objective: str, rate: float, rate_g_end: float, gamma: float, penalty_end: float, steps: int
+) -> Knobs:
+    """R1 and R2 of weight gamma and one rate for both players, all decayed over `steps`."""
+    return Knobs(
+        objective=objective,
+        lr_g=rate,
+        lr_g_end=rate_g_end,
+        lr_d=rate,
+        lr_d_end=1e-4,
+        r1=gamma,
+        r2=gamma,
+        penalty_end=penalty_end,
+        decay_steps=steps,
+    )
+
+
 def _ring() -> Preset:
     config = Config(
         data=Ring(),
@@ -40,18 +57,7 @@ def _ring() -> Preset:
         discriminator=MLP((128,) * 3, "silu"),
         batch=256,
     )
-    knobs = Knobs(
-        objective="relativistic",
-        lr_g=2e-3,
-        lr_g_end=1e-5,
-        lr_d=2e-3,
-        lr_d_end=1e-4,
-        r1=0.1,
-        r2=0.1,
-        penalty_end=0.01,
-        decay_steps=3000,
-    )
-    return Preset(config, knobs, 3000)
+    return Preset(config, _decayed("relativistic", 2e-3, 1e-5, 0.1, 0.01, 3000), 3000)
 
 
 def _playground() -> Preset:
@@ -89,18 +95,7 @@ def _grid() -> Preset:
         discriminator=MLP((128,) * 3, "silu"),
         batch=512,
     )
-    knobs = Knobs(
-        objective="non_saturating",
-        lr_g=3e-3,
-        lr_g_end=0.0,
-        lr_d=3e-3,
-        lr_d_end=1e-4,
-        r1=0.3,
-        r2=0.3,
-        penalty_end=0.01,
-        decay_steps=6000,
-    )
-    return Preset(config, knobs, 6000)
+    return Preset(config, _decayed("non_saturating", 3e-3, 0.0, 0.3, 0.01, 6000), 6000)
 
 
 def _ganlab(
@@ -174,17 +169,7 @@ def _stacked_digits() -> Preset:
     """
     g, d = MLP((256,) * 3, "silu", "tanh"), MLP((256,) * 3, "silu")
     config = Config(image_set("digits").stacks(), Normal(64), g, d, batch=128)
-    knobs = Knobs(
-        objective="relativistic",
-        lr_g=1e-3,
-        lr_g_end=1e-5,
-        lr_d=1e-3,
-        lr_d_end=1e-4,
-        r1=1.0,
-        r2=1.0,
-        penalty_end=0.1,
-        decay_steps=6000,
-    )
+    knobs = _decayed("relativistic", 1e-3, 1e-5, 1.0, 0.1, 6000)
     return Preset(config, knobs, 6000, images="digits")
 
 
