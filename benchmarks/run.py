@@ -43,15 +43,16 @@ class Side:
 Sides = tuple[list[Side], list[Side]]  # ours, theirs: the fastest of each counts
 
 
-def engine(config: Config, knobs: Knobs, label: str) -> Side:
-    """The package's engine: sampling, both updates, metrics, history, in chunks."""
-    state = [training.init(config, 0)]
+def engine(config: Config, knobs: Knobs, label: str, seed: Any = 0, chunk: int = 500) -> Side:
+    """The package's engine: sampling, both updates, metrics, history; a sweep if given seeds."""
+    state = [training.init(config, seed)]
+    gans = state[0].step.size
 
     def run(n: int) -> None:
         state[0] = training.advance(config, state[0], knobs, n).state
         jax.block_until_ready(state)
 
-    return Side(label, run)
+    return Side(label, run, chunk, gans)
 
 
 def pytorch(make: Callable[[Any, str], Callable[[], None]]) -> list[Side]:
@@ -90,15 +91,9 @@ def ganlab() -> Sides:
 
 def together(runs: int, devices: int) -> Side:
     """`runs` GANs at once, shared out over `devices`."""
-    config = two_layers(64, 128, devices)
-    state = [training.init(config, range(runs))]
-
-    def at_once(n: int) -> None:
-        state[0] = training.advance(config, state[0], Knobs(), n).state
-        jax.block_until_ready(state)
-
     over = f", over {devices} devices" if devices > 1 else ""
-    return Side(f"{runs} at once{over}", at_once, chunk=100, gans=runs)
+    config = two_layers(64, 128, devices)
+    return engine(config, Knobs(), f"{runs} at once{over}", range(runs), chunk=100)
 
 
 def sweep(runs: int) -> Sides:
