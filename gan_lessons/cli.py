@@ -526,6 +526,12 @@ def _made(name: str, text: str) -> Any:
 # reproduce
 
 
+def _cores() -> int:
+    """The cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 def _reproduce(args: argparse.Namespace) -> int:
     import jax
 
@@ -536,7 +542,7 @@ def _reproduce(args: argparse.Namespace) -> int:
     except InputError as error:
         return _fail(error, 2)
     with contextlib.suppress(RuntimeError):  # JAX has computed something already: one device
-        jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, len(job.seeds)))
+        jax.config.update("jax_num_cpu_devices", min(_cores(), args.seeds or 5))
     job.begin()
     with _ctrl_c() as asked, _bar(*job.steps(), args.json) as bar:
         for taken in job.train():
@@ -548,6 +554,7 @@ def _reproduce(args: argparse.Namespace) -> int:
         again = "the same command goes on from there"
         return _fail(f"interrupted; finished runs are kept in {job.path}, and {again}")
     told = job.report()
+    job.draw(told)
     print(reproduce.in_words(told), f"runs and figure: {job.folder}", sep="\n")
     if args.json:
         print(json.dumps(told))

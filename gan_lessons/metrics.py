@@ -42,6 +42,8 @@ class ModeCoverage(NamedTuple):
             makes it too small, so what is reported is the width of the Gaussian that has this
             variance after the same cut. At most 3, rough above 2; NaN while no mode has two
             high-quality samples.
+        held: modes that hold at least a quarter of their fair share, n / K, in high-quality
+            samples; a broad blob, which drops a sample or two on each mode, holds none.
     """
 
     modes: Int[Array, ""]
@@ -49,6 +51,7 @@ class ModeCoverage(NamedTuple):
     kl: Float[Array, ""]
     counts: Int[Array, " K"]
     std_ratio: Float[Array, ""]
+    held: Int[Array, ""]
 
 
 def mode_coverage(
@@ -90,6 +93,7 @@ def mode_coverage(
         kl=_kl_to_uniform(counts, x.dtype),
         counts=counts,
         std_ratio=_std_ratio(offsets, good, radius),
+        held=jnp.sum(4 * len(centres) * good.sum(axis=0) >= len(x)),
     )
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax import lax
 from jaxtyping import Array, Float
 
 from gan_lessons.errors import InputError, check_choice, check_number
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+ELEMENTWISE: dict[str, Callable[[Array], Array]] = {
     "relu": jax.nn.relu,
     "leaky_relu": lambda x: jax.nn.leaky_relu(x, 0.2),
     "tanh": jnp.tanh,
@@ -25,33 +27,123 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "linear": lambda x: x,
 }
 
-# Standard deviation of a weight = gain / sqrt(fan-in). "ganlab" is that tool's own choice.
-GAINS = {"he": 2.0**0.5, "lecun": 1.0, "ganlab": 1.0}
+
+def maxout(x: Float[Array, "batch wide"]) -> Float[Array, "batch narrow"]:
+    """The largest of PIECES linear maps, unit by unit (Goodfellow et al. 2013, arXiv 1302.4389)."""
+    return x.reshape(len(x), PIECES, -1).max(axis=1)
+
+
+ACTIVATIONS = ELEMENTWISE | {"maxout": maxout}
+
+# Initial weights. "ganlab" is that tool's own choice (its first layer: see `Dense`).
+INITIALIZERS: dict[str, Callable[..., Array]] = {
+    "he": nnx.initializers.variance_scaling(2.0, "fan_in", "normal"),
+    "lecun": nnx.initializers.variance_scaling(1.0, "fan_in", "normal"),
+    "ganlab": nnx.initializers.variance_scaling(1.0, "fan_in", "normal"),
+    "dcgan": nnx.initializers.normal(0.02),
+    "orthogonal": nnx.initializers.orthogonal(1.4),
+}
+NORMS = ("none", "batch", "spectral")
+ACROSS = ("none", "std", "discrimination")
+PIECES = 5  # linear maps of which a maxout unit takes the largest
+MOMENTUM = 0.95  # of the running means that batch normalisation uses when it does not train
+
+
+class SpectralLinear(nnx.Linear):
+    """x W / sigma + b, sigma the largest singular value of W, by one power iteration a call.
+
+    u <- W^T v / |W^T v|, v <- W u / |W u|, sigma = v^T W u, with u and v held fixed in the
+    gradient. (Miyato et al. 2018, arXiv 1802.05957, algorithm 1.)
+    """
+
+    def __init__(self, n_in: int, n_out: int, *, rngs: nnx.Rngs, **options: Any) -> None:
+        super().__init__(n_in, n_out, rngs=rngs, **options)
+        self.u = nnx.BatchStat(_unit(jax.random.normal(rngs.params(), (n_out,))))
+
+    def __call__(self, inputs: Array, out_sharding: Any = None) -> Array:
+        kernel = self.kernel[...]
+        fixed = lax.stop_gradient(kernel)
+        v = _unit(fixed @ self.u[...])
+        u = _unit(v @ fixed)
+        self.u[...] = u
+        out = inputs @ (kernel / (v @ kernel @ u))
+        return out + self.bias[...][None]  # type: ignore[index]
+
+
+def _unit(vector: Array) -> Array:
+    return vector / (jnp.linalg.norm(vector) + 1e-12)
+
+
+def batch_std(features: Float[Array, "batch n"]) -> Float[Array, "batch 1"]:
+    """How much a batch varies: the standard deviation of each feature, averaged over features.
+
+    One number, the same in every row. (Karras et al. 2018, arXiv 1710.10196, section 3, over the
+    whole batch.) The small constant keeps the gradient finite where a batch is a single point.
+    """
+    spread = jnp.sqrt(features.var(axis=0) + 1e-8).mean()
+    return jnp.full_like(features[:, :1], 1) * spread
+
+
+class Closeness(nnx.Module):
+    """Minibatch discrimination: how close each row is to the rest of its batch.
+
+    M_i = f(x_i) T in R^{kernels x size}; o(x_i)_b = sum_{j != i} exp(-|M_ib - M_jb|_1).
+    (Salimans et al. 2016, arXiv 1606.03498, section 3.2.)
+    """
+
+    KERNELS, SIZE = 8, 4
+
+    def __init__(self, n_in: int, rngs: nnx.Rngs) -> None:
+        shape = (n_in, self.KERNELS * self.SIZE)
+        self.maps = nnx.Param(INITIALIZERS["lecun"](rngs.params(), shape, jnp.float32))
+
+    def __call__(self, features: Float[Array, "batch n"]) -> Float[Array, "batch kernels"]:
+        m = (features @ self.maps[...]).reshape(-1, self.KERNELS, self.SIZE)
+        apart = jnp.abs(m[:, None] - m[None]).sum(axis=-1)
+        return jnp.exp(-apart).sum(axis=1) - 1  # without the row itself
 
 
 class Dense(nnx.Module):
     """x -> activation(... (x W1 + b1) ...) Wn + bn, then an output function and a scale."""
 
-    def __init__(self, sizes: tuple[int, ...], spec: MLP, rngs: nnx.Rngs) -> None:
-        gain = GAINS[spec.init] ** 2
-        first = 0.5 * sizes[0] if spec.init == "ganlab" else gain
-        scales = (first, *(gain for _ in sizes[2:]))
-        self.layers = nnx.List(
-            nnx.Linear(
-                n_in,
-                n_out,
-                kernel_init=nnx.initializers.variance_scaling(scale, "fan_in", "normal"),
-                rngs=rngs,
-            )
-            for n_in, n_out, scale in zip(sizes[:-1], sizes[1:], scales, strict=True)
-        )
+    def __init__(self, n_in: int, n_out: int, spec: MLP, rngs: nnx.Rngs) -> None:
         self.spec = spec
+        self.layers: Any = nnx.List()
+        self.norms: Any = nnx.List()
+        linear: Any = SpectralLinear if spec.norm == "spectral" else nnx.Linear
+        pieces = PIECES if spec.activation == "maxout" else 1
+        fan_in = n_in * spec.pack
+        for width in spec.hidden:
+            options = {"kernel_init": self._init(fan_in), "use_bias": spec.norm != "batch"}
+            self.layers.append(linear(fan_in, width * pieces, rngs=rngs, **options))
+            if spec.norm == "batch":
+                self.norms.append(nnx.BatchNorm(width * pieces, momentum=MOMENTUM, rngs=rngs))
+            fan_in = width
+        seen = fan_in + {"none": 0, "std": 1, "discrimination": Closeness.KERNELS}[spec.across]
+        self.layers.append(linear(seen, n_out, rngs=rngs, kernel_init=self._init(seen)))
+        self.dropout = nnx.Dropout(spec.dropout, rngs=rngs) if spec.dropout else None
+        self.closeness = Closeness(fan_in, rngs) if spec.across == "discrimination" else None
 
-    def __call__(self, x: Float[Array, "batch n_in"]) -> Float[Array, "batch n_out"]:
+    def _init(self, fan_in: int) -> Callable[..., Array]:
+        if self.spec.init == "ganlab" and not self.layers:
+            return nnx.initializers.variance_scaling(0.5 * fan_in, "fan_in", "normal")
+        return INITIALIZERS[self.spec.init]
+
+    def features(self, x: Float[Array, "batch n_in"]) -> Float[Array, "packs n"]:
+        """What the last layer sees: the last hidden layer, `across` the batch where asked."""
         hidden = ACTIVATIONS[self.spec.activation]
-        for layer in self.layers[:-1]:
-            x = hidden(layer(x))
-        return self.spec.scale * ACTIVATIONS[self.spec.output](self.layers[-1](x))
+        x = x.reshape(-1, self.spec.pack * x.shape[1])
+        for i, layer in enumerate(list(self.layers)[:-1]):
+            x = layer(x)
+            x = hidden(self.norms[i](x) if self.norms else x)
+            x = self.dropout(x) if self.dropout else x
+        if self.spec.across == "none":
+            return x
+        return jnp.concatenate([x, (self.closeness or batch_std)(x)], axis=1)
+
+    def __call__(self, x: Float[Array, "batch n_in"]) -> Float[Array, "packs n_out"]:
+        out = self.layers[-1](self.features(x))
+        return self.spec.scale * ACTIVATIONS[self.spec.output](out)
 
 
 @dataclass(frozen=True)
@@ -64,7 +156,15 @@ class MLP:
         output: name in ACTIVATIONS, after the last layer ("tanh" for images in [-1, 1]).
             A discriminator keeps "linear": every objective works on logits.
         scale: factor on the output, above 0; set it to the size of the data.
-        init: "he" (He et al. 2015, arXiv 1502.01852), "lecun", or "ganlab".
+        init: "he" (He et al. 2015, arXiv 1502.01852), "lecun", "dcgan" (standard deviation .02),
+            "orthogonal" (gain 1.4, Metz et al. 2017), or "ganlab".
+        norm: "none", "batch" (Ioffe and Szegedy 2015, arXiv 1502.03167; before the activation of
+            each hidden layer) or "spectral" (every layer, see `SpectralLinear`).
+        dropout: share of each hidden layer set to 0 while training, [0, 1).
+        across: what the last layer is told of the batch around a row: "none", its "std"
+            (`batch_std`) or the row's "discrimination" (`Closeness`). For discriminators.
+        pack: rows that are judged together, as one, 1 to 16: [batch, n] -> [batch / pack, 1].
+            For discriminators (PacGAN, Lin et al. 2018, arXiv 1712.04086).
 
     Raises: InputError on anything else.
     """
@@ -74,6 +174,10 @@ class MLP:
     output: str = "linear"
     scale: float = 1.0
     init: str = field(default="he", kw_only=True)
+    norm: str = field(default="none", kw_only=True)
+    dropout: float = field(default=0.0, kw_only=True)
+    across: str = field(default="none", kw_only=True)
+    pack: int = field(default=1, kw_only=True)
 
     def __post_init__(self) -> None:
         if not isinstance(self.hidden, (tuple, list)):
@@ -82,13 +186,23 @@ class MLP:
         widths = (int(check_number(what, each, 1, 8192, integer=True)) for each in self.hidden)
         object.__setattr__(self, "hidden", tuple(widths))
         check_choice("activation", self.activation, ACTIVATIONS)
-        check_choice("output", self.output, ACTIVATIONS)
-        check_choice("init", self.init, GAINS)
+        check_choice("output", self.output, ELEMENTWISE)
+        check_choice("init", self.init, INITIALIZERS)
+        check_choice("norm", self.norm, NORMS)
+        check_choice("across", self.across, ACROSS)
         check_number("output scale", self.scale, 0, 1e6, above=True)
+        check_number("dropout", self.dropout, 0, 0.99)
+        pack = check_number("pack", self.pack, 1, 16, integer=True)
+        object.__setattr__(self, "pack", int(pack))
+
+    @property
+    def row_wise(self) -> bool:
+        """Whether each row (or pack) is judged by itself, without a look at its batch."""
+        return self.across == "none" and self.norm != "batch"
 
     def build(self, n_in: int, n_out: int, rngs: nnx.Rngs) -> nnx.Module:
         """The network with `n_in` inputs and `n_out` outputs, weights drawn from `rngs`."""
-        return Dense((n_in, *self.hidden, n_out), self, rngs)
+        return Dense(n_in, n_out, self, rngs)
 
 
 def parameter_count(module: nnx.Module) -> int:

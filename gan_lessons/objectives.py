@@ -38,6 +38,7 @@ class Objective:
         source: authors, year, arXiv id.
         log_loss: whether the logit is that of a probability (label smoothing applies).
         pairs_batch: whether one example's loss depends on the whole other batch.
+        zero_sum: whether G's loss is minus D's, up to a term that G cannot change.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Objective:
     source: str
     log_loss: bool = False
     pairs_batch: bool = False
+    zero_sum: bool = False
 
     def optimal_logit(self, log_p: Array, log_q: Array) -> Array:
         """The discriminator's best logit where the data has log density `log_p`, G `log_q`.
@@ -84,6 +86,7 @@ _ALL = (
         equilibrium=2 * LN2,
         source="Goodfellow et al. 2014, arXiv 1406.2661, eq. 1",
         log_loss=True,
+        zero_sum=True,
     ),
     Objective(
         "non_saturating",
@@ -121,6 +124,7 @@ _ALL = (
         measures="W1(p, q), if D is 1-Lipschitz (add clip, wgan_gp or r1)",
         equilibrium=0.0,
         source="Arjovsky et al. 2017, arXiv 1701.07875, eq. 2",
+        zero_sum=True,
     ),
     Objective(
         "relativistic",
@@ -182,6 +186,18 @@ def d_slopes(
 def g_slopes(which: Array, real: Logits, fake: Logits) -> tuple[Scalar, Logits]:
     """The generator's loss under objective number `which`, and its slope at each fake logit."""
     return lax.switch(which, [jax.value_and_grad(entry.g_loss, 1) for entry in _ALL], real, fake)
+
+
+def g_ahead(which: Array, real: Logits, fake: Logits) -> Scalar:
+    """What G minimises where its move changes D's verdict on real examples too (unrolling).
+
+    In a zero-sum game minus D's loss, whole: the term on real examples no longer drops out.
+    """
+    losses = [
+        (lambda real, fake, d=entry.d_loss: -d(real, fake)) if entry.zero_sum else entry.g_loss
+        for entry in _ALL
+    ]
+    return lax.switch(which, losses, real, fake)
 
 
 def slope(critic: Critic, x: Points) -> Points:

@@ -1,128 +1,50 @@
-"""The papers' tables of mode collapse, run again on this machine: one entry of TABLES each.
+"""The papers' tables of mode collapse (`gan_lessons.tables`), run again on this machine.
 
 Every finished run is a line of `runs.csv` at once: an interrupt loses only what was under way.
+Where a table looks at its runs on the way, what it saw is in `looks.csv`.
 """
 
 from __future__ import annotations
 
 import csv
+import functools
 import hashlib
+import math
 import os
 import platform
+import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import version
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from gan_lessons import metrics, training
+from gan_lessons import checkpoints, training
 from gan_lessons.errors import InputError, check_choice, check_number
-from gan_lessons.images import image_set
+from gan_lessons.metrics import mode_coverage
 from gan_lessons.plots import FAKE, INK, REAL, figure, png
-from gan_lessons.presets import Preset, preset
+from gan_lessons.tables import TABLES, Row
 
 CHUNK = 0.25  # seconds of training between two looks at Ctrl-C
+SAVE = 60.0  # seconds after which a run under way is saved
 QUICK = 6  # a quick look takes one step in so many
 SHOWN = {  # metric: heading, format, factor
     "modes": ("modes", ".4g", 1),
     "high_quality": ("high quality %", ".1f", 100),
     "kl": ("KL", ".4f", 1),
     "std_ratio": ("std/sigma", ".2f", 1),
+    "evaluations": ("evaluations", ",.0f", 1),
 }
-TEXTS = ("row", "recipe", "made")  # the columns of runs.csv that are no numbers
-R3GAN = "R3GAN (Huang et al. 2024, arXiv 2501.05441) used stacked MNIST, 1,000 modes"
-
-
-@dataclass(frozen=True)
-class Row:
-    """A set-up, what a paper reports of its like (metric: number), and where, in words."""
-
-    name: str
-    preset: Preset
-    published: dict[str, float] = field(default_factory=dict)
-    source: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows that imitate the same data, and how they are measured.
-
-    `measure` turns `n` samples [n, dim] into metrics (names in SHOWN), of which a perfect
-    generator scores `perfect`; `drawn`: the paper's numbers may stand on the same axes as ours.
-    """
-
-    title: str
-    rows: list[Row]
-    measure: Callable[[np.ndarray], dict[str, float]]
-    n: int
-    perfect: dict[str, float]
-    notes: list[str]
-    drawn: bool
-
-
-def _stacked_digits() -> Table:
-    """The test of Metz et al. 2017 (arXiv 1611.02163) on 8x8 digits, with our own classifier."""
-    classifier = metrics.train_feature_extractor(image_set("digits"))
-    recipe, n, other = preset("stacked-digits"), metrics.STACK_SAMPLES, "non_saturating"
-
-    def measure(samples: np.ndarray) -> dict[str, float]:
-        found = metrics.stack_coverage(classifier, samples)
-        return {"modes": found.modes, "kl": found.kl}
-
-    def row(name: str, modes: int, kl: float, source: str, **knobs: Any) -> Row:
-        ours = replace(recipe, knobs=replace(recipe.knobs, **knobs))
-        return Row(name, ours, {"modes": modes, "kl": kl}, source)
-
-    rows = [
-        row("relativistic, R1 + R2", 1000, 0.029, "R3GAN, table 3"),
-        row("non-saturating, R1 + R2", 693, 0.927, "R3GAN, table 1", objective=other),
-        row("non-saturating, none", 99, 3.40, "DCGAN in table 3", objective=other, r1=0.0, r2=0.0),
-    ]
-    seen = f"Labels are our own classifier's, right on {classifier.accuracy:.2%} of held-out digits"
-    perfect = {"modes": 1000.0, "kl": metrics.kl_floor(1000, n, exact=True)}
-    notes = [f"{R3GAN}, not these 8x8 digits: compare the order.", f"{seen}."]
-    return Table("1,000 modes: three stacked digits", rows, measure, n, perfect, notes, True)
-
-
-def _penalties() -> Table:
-    """The question of R3GAN's table 1 on the 5x5 grid, with the rows that it leaves out."""
-    grid, n = preset("grid"), 20_000
-    data, kinds = grid.config.data, ("none", "R1", "R2", "R1 + R2")
-    published = {
-        "non_saturating": {"modes": 693, "kl": 0.927},
-        "relativistic": {"modes": 1000, "kl": 0.0781},
-    }
-
-    def measure(samples: np.ndarray) -> dict[str, float]:
-        found = metrics.mode_coverage(samples, data.modes, data.mode_std)  # type: ignore[arg-type]
-        return {name: float(getattr(found, name)) for name in SHOWN}
-
-    def row(loss: str, kind: str) -> Row:
-        weights: Any = {name: grid.knobs.r1 * (name.upper() in kind) for name in ("r1", "r2")}
-        ours = replace(grid, knobs=replace(grid.knobs, objective=loss, **weights))
-        name = f"{loss.replace('_', '-')}, {kind}"
-        if kind == "R1 + R2":
-            return Row(name, ours, published[loss], "R3GAN, table 1")
-        return Row(name, ours, {}, "R3GAN, table 1: diverges" if kind == "R1" else "")
-
-    rows = [row(*each) for each in product(published, kinds)]
-    ceiling, floor = metrics.high_quality_ceiling(2), metrics.kl_floor(25, n, exact=True)
-    perfect = {"modes": 25.0, "high_quality": ceiling, "kl": floor, "std_ratio": 1.0}
-    narrow = "High quality above a perfect generator's means modes that are too narrow."
-    notes = [f"{R3GAN}, not this grid of 25: compare the order, never the size.", narrow]
-    return Table("Two losses, four penalties, a 5x5 grid", rows, measure, n, perfect, notes, False)
-
-
-TABLES: dict[str, Callable[[], Table]] = {
-    "stacked-digits": _stacked_digits,
-    "penalties": _penalties,
-}
+TEXTS = ("row", "recipe", "made")  # the columns of the files that are no numbers
+SEEN = ("modes", "held", "high_quality")  # what a look on the way counts, in LOOK samples
+LOOK = 2500
+LOOK_COLUMNS = ("row", "seed", "recipe", "step", *SEEN)
 
 
 def shortened(row: Row) -> Row:
@@ -148,8 +70,15 @@ def _number(text: str) -> float:
     return int(text) if text.isdecimal() else float(text)
 
 
+def _six(number: Any) -> float:
+    """To six digits: what is read from a file again is what was written."""
+    return float(f"{float(number):.6g}")
+
+
 class Job:
-    """A table being reproduced from `seeds` seeds (0 on; 5, or 1 if `quick`) in a folder.
+    """A table being reproduced from `seeds` seeds (0 on; 1 if `quick`) in a folder.
+
+    `load` reads what is finished, `train` trains the rest, `report` says it all.
 
     Raises: InputError for an unknown table (with the nearest name) or not 1 to 1000 seeds.
     """
@@ -158,53 +87,50 @@ class Job:
         self, name: str, seeds: int | None = None, quick: bool = False, folder: Path | None = None
     ) -> None:
         check_choice("table", name, TABLES)
-        seeds = (1 if quick else 5) if seeds is None else seeds
-        self.name, self.quick = name, quick
-        self.seeds = range(int(check_number("--seeds", seeds, 1, 1000, integer=True)))
+        if seeds is not None:
+            seeds = int(check_number("--seeds", seeds, 1, 1000, integer=True))
+        self.name, self.quick, self._asked = name, quick, 1 if quick and seeds is None else seeds
         self.folder = folder or Path("runs", f"reproduce-{name}{'-quick' * quick}")
         self.path, self.runs = self.folder / "runs.csv", dict[tuple[str, int], dict[str, Any]]()
+        self.looks = dict[tuple[str, int], list[dict[str, Any]]]()
 
-    def begin(self) -> None:
+    def load(self) -> None:
         """Make the table and read the finished runs; InputError where they cannot be read."""
         self.table, self.made = TABLES[self.name](), made()
+        self.seeds = range(self._asked or self.table.seeds)
         if self.quick:
             self.table = replace(self.table, rows=[*map(shortened, self.table.rows)])
+        for run in _read(self.path, self.columns):
+            self.runs[str(run["recipe"]), int(run["seed"])] = run
+        for look in _read(self.folder / "looks.csv", LOOK_COLUMNS):
+            self.looks.setdefault((str(look["recipe"]), int(look["seed"])), []).append(look)
+
+    def begin(self) -> None:
+        """Load, and write at once: a folder that cannot be written to shows now."""
+        self.load()
         self.folder.mkdir(parents=True, exist_ok=True)
-        if self.path.exists():
-            self._read()
         self._write()
 
     def key(self, row: Row, seed: int) -> tuple[str, int]:
         """What decides a run's numbers: 12 hexadecimal digits for the set-up, and the seed."""
-        of = (row.preset.config, row.preset.knobs, row.preset.steps, self.table.n, jax.__version__)
+        of = (row.preset.config, row.preset.knobs, row.preset.steps, self.table.n)
         return hashlib.sha256(repr(of).encode()).hexdigest()[:12], seed
 
     @property
     def columns(self) -> list[str]:
         """The columns of `runs.csv`."""
-        return ["row", "seed", *self.table.perfect, "steps", "seconds", "recipe", "made"]
+        return ["row", "seed", *self.names, "steps", "seconds", "recipe", "made"]
 
-    def _read(self) -> None:
-        try:
-            with self.path.open(encoding="utf-8", newline="") as file:
-                head, *lines = csv.reader(file, strict=True)
-            if head != self.columns:
-                raise ValueError("the finished runs of another table")
-            for line in lines:
-                told = zip(head, line, strict=True)
-                run = {name: text if name in TEXTS else _number(text) for name, text in told}
-                self.runs[str(run["recipe"]), int(run["seed"])] = run
-        except (ValueError, csv.Error):
-            lost = "cannot be read as finished runs; move it away or give another --out"
-            raise InputError(f"{self.path} {lost}") from None
+    @property
+    def names(self) -> list[str]:
+        """The metrics of a run: those of the table and, with looks, the evaluations it took."""
+        return [*self.table.perfect, *["evaluations"] * bool(self.table.looks)]
 
     def _write(self) -> None:
-        part = self.path.with_suffix(".part")
-        with part.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, self.columns)
-            writer.writeheader()
-            writer.writerows(self.runs.values())
-        os.replace(part, self.path)
+        _save(self.path, self.columns, [*self.runs.values()])
+        if self.table.looks:
+            rows = [look for looks in self.looks.values() for look in looks]
+            _save(self.folder / "looks.csv", LOOK_COLUMNS, rows)
 
     def finished(self, row: Row) -> list[dict[str, Any]]:
         """The runs of a row that are there, by seed."""
@@ -228,43 +154,130 @@ class Job:
 
     def _sweep(self, row: Row, seeds: list[int], devices: int) -> Iterator[int]:
         config, knobs = replace(row.preset.config, devices=devices), row.preset.knobs
-        state, left, n, began = training.init(config, seeds), row.preset.steps, 16, time.monotonic()
-        while left:
-            start, n = time.monotonic(), min(n, left)
-            chunk = training.advance(config, state, knobs, n)
-            state, alive = jax.block_until_ready(chunk.state), bool(np.any(chunk.fine))
-            taken = n if alive else left
-            n = max(1, min(2 * n, training.BLOCK, int(n * CHUNK / (time.monotonic() - start))))
-            left -= taken
-            yield taken * len(seeds)
-        seconds = round((time.monotonic() - began) / len(seeds), 2)
+        state, looks, step, spent = self._under_way(row, seeds, config)
+        see = _compiled(row.preset.config, bool(knobs.ema))
+        steps, n, saved = row.preset.steps, 16, time.monotonic()
+        due = {-(-steps * i // self.table.looks) for i in range(1, self.table.looks + 1)}
+
+        def save() -> None:
+            also, told = {"seconds": spent}, {"looks": np.array(looks)}
+            checkpoints.save(self._bench(row, seeds), state, config, also, told, step, keep=1)
+
+        try:
+            yield step * len(seeds)
+            while step < steps:
+                start = time.monotonic()
+                n = min([n, steps - step, *(at - step for at in due if at > step)])
+                chunk = training.advance(config, state, knobs, n)
+                state, alive = jax.block_until_ready(chunk.state), bool(np.any(chunk.fine))
+                took, taken = time.monotonic() - start, n if alive else steps - step
+                step, spent = step + taken, spent + took
+                n = max(1, min(2 * n, training.BLOCK, int(n * CHUNK / took)))
+                if step in due:
+                    looks.append([step, *map(_six, np.ravel(see(state)))])
+                if time.monotonic() - saved > SAVE:
+                    save()
+                    saved = time.monotonic()
+                yield taken * len(seeds)
+        except GeneratorExit:  # interrupted: go on from here another time
+            save()
+            raise
         for i, seed in enumerate(seeds):
             one = jax.tree.map(lambda leaf, i=i: leaf[i], state)
-            self._keep(row, seed, jax.device_put(one, jax.devices()[0]), seconds)
+            one = jax.device_put(one, jax.devices()[0])
+            mine = [(int(at), *np.reshape(seen, (-1, len(SEEN)))[i]) for at, *seen in looks]
+            self._keep(row, seed, one, round(spent / len(seeds), 2), mine)
         self._write()
+        shutil.rmtree(self._bench(row, seeds), ignore_errors=True)
 
-    def _keep(self, row: Row, seed: int, state: training.State, seconds: float) -> None:
-        samples = training.sample(row.preset.config, self.table.n, state, jax.random.key(0))
-        run = {"row": row.name, "seed": seed, **self.table.measure(np.asarray(samples))}
+    def _bench(self, row: Row, seeds: list[int]) -> Path:
+        """Where runs under way are saved."""
+        return self.folder / "under-way" / f"{self.key(row, 0)[0]}-{seeds[0]}-{len(seeds)}"
+
+    def _under_way(self, row: Row, seeds: list[int], config: training.Config) -> tuple[Any, ...]:
+        """State, looks, step and seconds of runs that were interrupted, or of fresh ones."""
+        fresh = training.init(config, seeds)
+        if not checkpoints.steps(folder := self._bench(row, seeds)):
+            return fresh, [], 0, 0.0
+        last = checkpoints.load(
+            folder, jax.eval_shape(lambda: training.init(config, seeds)), config
+        )
+        looks = np.asarray(last.history["looks"]).tolist()
+        return training.place(config, last.state), looks, last.step, last.knobs["seconds"]
+
+    def _keep(
+        self, row: Row, seed: int, state: training.State, seconds: float, looks: list[Any]
+    ) -> None:
+        ema, key = bool(row.preset.knobs.ema), self.key(row, seed)
+        samples = training.sample(row.preset.config, self.table.n, state, jax.random.key(0), ema)
+        found = self.table.measure(np.asarray(samples))
+        run = {"row": row.name, "seed": seed, **{k: _six(v) for k, v in found.items()}}
+        if self.table.looks:
+            told = [dict(zip(LOOK_COLUMNS[3:], look, strict=True)) for look in looks]
+            head = {"row": row.name, "seed": seed, "recipe": key[0]}
+            self.looks[key] = [head | look for look in told]
+            full = len(row.preset.config.data.modes)  # type: ignore[arg-type]
+            there = [look["step"] for look in told if look["held"] >= full]
+            run["evaluations"] = row.cost * there[0] if there else math.nan
         run |= {"steps": int(state.step), "seconds": seconds, "made": self.made}
-        key = self.key(row, seed)
         self.runs[key] = run | {"recipe": key[0]}
 
     def report(self) -> dict[str, Any]:
-        """All there is to say, ready for JSON (None for NaN); writes `figure.png`.
+        """All there is to say, ready for JSON (None for NaN).
 
         A row's `mean` and `std` (over seeds, n - 1) are of its `runs`; `real` is what as many
         real samples score.
         """
         table, data = self.table, self.table.rows[0].preset.config.data
         real = table.measure(np.asarray(data.sample(jax.random.key(0), table.n)))
-        rows = [summary(row, self.finished(row), [*table.perfect]) for row in table.rows]
+        rows = [summary(row, self.finished(row), self.names) for row in table.rows]
         told = {"table": self.name, "title": table.title, "quick": self.quick, "samples": table.n}
         told |= {"seeds": len(self.seeds), "perfect": table.perfect, "real": real, "rows": rows}
         by = {run["made"] for row in table.rows for run in self.finished(row)}
-        told |= {"notes": table.notes, "made": sorted(by)}
-        (self.folder / "figure.png").write_bytes(picture(told, table.drawn))
-        return told
+        return told | {"names": self.names, "notes": table.notes, "made": sorted(by)}
+
+    def draw(self, told: dict[str, Any]) -> None:
+        """Write `figure.png` of a report."""
+        data = "" if self.table.same else ", other data"
+        image = picture(told, f"published{data}" if self.table.drawn else None)
+        (self.folder / "figure.png").write_bytes(image)
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled(config: training.Config, ema: bool) -> Any:
+    """SEEN of LOOK samples of each run of a sweep: State -> [runs, len(SEEN)]."""
+
+    def see(state: training.State) -> Any:
+        x = training.sample(config, LOOK, state, jax.random.key(1), ema)
+        found = mode_coverage(x, config.data.modes, config.data.mode_std)  # type: ignore[arg-type]
+        return jnp.stack([jnp.asarray(getattr(found, name), float) for name in SEEN])
+
+    return jax.jit(jax.vmap(see))
+
+
+def _read(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """The lines of a CSV file with these columns; none where there is no file."""
+    if not path.exists():
+        return []
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            head, *lines = csv.reader(file, strict=True)
+        if head != [*columns]:
+            raise ValueError("the finished runs of another table")
+        told = [zip(head, line, strict=True) for line in lines]
+        return [{k: text if k in TEXTS else _number(text) for k, text in each} for each in told]
+    except (ValueError, csv.Error):
+        lost = "cannot be read as finished runs; move it away or give another --out"
+        raise InputError(f"{path} {lost}") from None
+
+
+def _save(path: Path, columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
+    part = path.with_suffix(".part")
+    with part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(part, path)
 
 
 def summary(row: Row, runs: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
@@ -277,28 +290,39 @@ def summary(row: Row, runs: list[dict[str, Any]], names: list[str]) -> dict[str,
         told["std"][name] = float(known.std(ddof=1)) if known.size > 1 else None
         told["runs"][name] = values
     told["diverged"] = sum(run["steps"] < row.preset.steps for run in runs)
-    return told | {"steps": row.preset.steps, "published": row.published, "source": row.source}
+    told |= {"steps": row.preset.steps, "cost": row.cost}
+    return told | {"published": row.published, "source": row.source}
 
 
 def in_words(told: dict[str, Any]) -> str:
     """The report as a table of text: ours with its spread, beside the paper's."""
-    names, first = [*told["perfect"]], told["rows"][0]
+    names = told["names"]
     seeds = f"s 0 to {told['seeds'] - 1}" if told["seeds"] > 1 else " 0"
-    lines = [["", *(SHOWN[name][0] for name in names), "seconds a run", "published"]]
+    heads = [*(SHOWN[name][0] for name in names), "steps", "cost", "seconds a run", "published"]
+    lines = [["", *heads]]
     for row in told["rows"]:
-        ours = [cell(name, row["mean"][name], row["std"][name]) for name in names]
-        paper = [f"{SHOWN[name][0]} {value:g}" for name, value in row["published"].items()]
+        ours = [_ours(row, name) for name in names]
+        paper = [f"{SHOWN[name][0]} {cell(name, x)}" for name, x in row["published"].items()]
         fate = [f"ours diverged {row['diverged']} times"] * bool(row["diverged"])
         said = "; ".join([*paper, *filter(None, [row["source"]]), *fate])
-        lines.append([row["row"], *ours, f"{row['mean']['seconds']:.1f}", said])
+        took = "-" if row["mean"]["seconds"] is None else f"{row['mean']['seconds']:.1f}"
+        lines.append([row["row"], *ours, f"{row['steps']:,}", str(row["cost"]), took, said])
     for name in ("real", "perfect"):
-        lines.append([f"{name} samples", *(cell(n, told[name][n]) for n in names), "", ""])
+        lines.append([f"{name} samples", *(cell(n, told[name].get(n)) for n in names)])
+        lines[-1] += [""] * (len(heads) - len(names))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
-    head = f"{told['title']}: {first['steps']:,} steps, seed{seeds}, "
-    head += f"{told['samples']:,} samples; mean ± standard deviation over seeds."
+    head = f"{told['title']}: seed{seeds}, {told['samples']:,} samples; "
+    head += "mean ± standard deviation over seeds; cost: gradient evaluations a step."
     quick = ["QUICK LOOK: a sixth of the steps, not the recipe. Do not quote these numbers."]
     return "\n".join([*quick * told["quick"], head, *text, *told["notes"], *told["made"]])
+
+
+def _ours(row: dict[str, Any], name: str) -> str:
+    """A cell of ours; where only some runs have the number, of how many it is."""
+    known, runs = [x for x in row["runs"][name] if x is not None], len(row["runs"][name])
+    few = f" ({len(known)} of {runs})" if 0 < len(known) < runs else ""
+    return cell(name, row["mean"][name], row["std"][name]) + few
 
 
 def cell(name: str, value: float | None, spread: float | None = None) -> str:
@@ -308,21 +332,22 @@ def cell(name: str, value: float | None, spread: float | None = None) -> str:
     return " ± ".join(said) or "-"
 
 
-def picture(told: dict[str, Any], drawn: bool) -> bytes:
-    """One axis a metric: each seed, a perfect generator and, if `drawn`, the paper."""
-    names, rows = [*told["perfect"]], told["rows"]
+def picture(told: dict[str, Any], published: str | None) -> bytes:
+    """One axis a metric: each seed, a perfect generator and, labelled `published`, the paper."""
+    names, rows = told["names"], told["rows"]
     made = figure(9.3, 1.5 + 0.32 * len(rows))
     axes = made.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for ax, name in zip(axes, names, strict=True):
         heading, _, factor = SHOWN[name]
-        ax.axvline(factor * told["perfect"][name], color=REAL, label="perfect generator")
+        if name in told["perfect"]:
+            ax.axvline(factor * told["perfect"][name], color=REAL, label="perfect generator")
         for y, row in enumerate(rows):
             seen = [factor * value for value in row["runs"][name] if value is not None]
             ax.plot(seen, [y] * len(seen), "^", color=FAKE, alpha=0.6, label="ours, a seed each")
-            if drawn and name in row["published"]:
-                paper, label = factor * row["published"][name], "published, other data"
-                ax.plot(paper, y, "D", mfc="none", color=INK, label=label)
-        if name == "kl":
+            if published and name in row["published"]:
+                paper = factor * row["published"][name]
+                ax.plot(paper, y, "D", mfc="none", color=INK, label=published)
+        if name in ("kl", "evaluations"):
             ax.set_xscale("log")
         ax.set_title(heading)
     axes[0].set_yticks(range(len(rows)), [row["row"] for row in rows])

@@ -65,8 +65,9 @@ class Config:
         data: what G imitates; latent: what G maps from.
         generator, discriminator: network specs (`gan_lessons.networks`).
         batch: examples per update, 1 to 65536; a multiple of `devices`.
-        optimizer: "adam", "sgd" or "rmsprop", for both players.
+        optimizer: a name in OPTIMIZERS, for both players.
         update: "alternating" (G answers the D just updated) or "simultaneous".
+        unroll: how many updates of D, from 0 to 50, G looks ahead and differentiates through.
         devices: over how many devices the runs of a sweep are shared out, or each batch is split.
     """
 
@@ -77,6 +78,7 @@ class Config:
     batch: int = 256
     optimizer: str = "adam"
     update: str = "alternating"
+    unroll: int = 0
     devices: int = 1
 
     def __post_init__(self) -> None:
@@ -85,11 +87,18 @@ class Config:
             object.__setattr__(self, name, int(count))
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("update", self.update, ("alternating", "simultaneous"))
-        if self.batch % self.devices:
+        unroll = check_number("unroll", self.unroll, 0, 50, integer=True)
+        object.__setattr__(self, "unroll", int(unroll))
+        pack = getattr(self.discriminator, "pack", 1)
+        if self.batch % (part := self.devices * pack):
+            packs = f" packs of {pack} on" if pack > 1 else ""
             raise InputError(
-                f"batch must be a multiple of devices: {self.batch} does not split over "
-                f"{self.devices}; try batch={-(-self.batch // self.devices) * self.devices}"
+                f"batch must be a multiple of {'packs times ' * (pack > 1)}devices: {self.batch} "
+                f"does not split over{packs} {self.devices}; "
+                f"try batch={-(-self.batch // part) * part}"
             )
+        if getattr(self.generator, "pack", 1) > 1:
+            raise InputError("only a discriminator sees packs: give the generator pack=1")
 
 
 @jax.tree_util.register_dataclass
@@ -97,8 +106,9 @@ class Config:
 class Knobs:
     """What moves while it trains, without compiling and without starting over.
 
-    A rate, weight or noise x with a partner `x_end` decays by a cosine from x to x_end over
-    `decay_steps` steps; `decay_steps=0` keeps x. Any knob may also be an array with one value
+    A rate x with a partner `x_end` decays by a cosine from x to x_end over `decay_steps` steps;
+    penalties and noise decay likewise, to a share of what they were. `decay_steps=0` keeps all.
+    Any knob may also be an array with one value
     for each run of a sweep.
     """
 
@@ -119,8 +129,10 @@ class Knobs:
     penalty_end: float = 1.0  # share of the four weights above that is left after the decay
     clip: float = 0.0  # D's weights are clipped to [-clip, clip]; 0 does not clip
     noise: float = 0.0  # standard deviation of the instance noise on D's inputs
+    noise_end: float = 1.0  # share of the noise that is left after the decay
     label_smoothing: float = 0.0  # one-sided, [0, 1)
     ema: float = 0.0  # decay of the moving average of G's weights, [0, 1); 0 keeps none
+    feature_matching: float = 0.0  # share of G's loss that compares D's mean features, [0, 1]
 
 
 _RANGES: dict[str, tuple[float, float, bool]] = {
@@ -134,13 +146,15 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
     "d_steps": (0, 100, False),
     "g_steps": (0, 100, False),
     "penalty_end": (0, 1, False),
+    "noise_end": (0, 1, False),
     "label_smoothing": (0, 0.999, False),
     "ema": (0, 0.99999, False),
+    "feature_matching": (0, 1, False),
 } | dict.fromkeys(("r1", "r2", "zero_gp", "wgan_gp", "clip", "noise"), (0, 10000.0, False))
 
 KNOBS = tuple(field.name for field in fields(Knobs))
 # Terms that cost time even at weight 0, so they are compiled in only when their knob is not 0.
-TERMS = ("r1", "r2", "zero_gp", "wgan_gp", "clip", "noise", "ema")
+TERMS = ("r1", "r2", "zero_gp", "wgan_gp", "clip", "noise", "ema", "feature_matching")
 
 
 def check_knob(name: str, value: Any) -> None:
@@ -189,7 +203,9 @@ class Player(NamedTuple):
     """A network without its numbers: how to apply a flat parameter vector to a batch."""
 
     make: Callable[[Array], tuple[Array, Any]]
-    apply: Callable[[Any, Any, Array], tuple[Array, Any]]
+    apply: Callable[[Any, Any, Array], tuple[Array, Any]]  # as it trains: (output, rest after)
+    answer: Callable[[Any, Any, Array], Array]  # as it is used: running means, no dropout
+    features: Callable[[Any, Any, Array], Array]  # what its last layer sees, as it trains
     unravel: Callable[[Array], Any]
     size: int
     row_wise: bool  # whether it maps each row by itself: no batch statistics, no dropout
@@ -208,13 +224,23 @@ def _player(spec: MLP, n_in: int, n_out: int) -> Player:
         _, params, rest = build(key)
         return ravel_pytree(params)[0], rest
 
+    def module(params: Any, rest: Any) -> Any:
+        return nnx.merge(graphdef, params, rest, copy=True)
+
     def apply(params: Any, rest: Any, x: Array) -> tuple[Array, Any]:
-        module = nnx.merge(graphdef, params, rest, copy=True)
-        out = module(x)
-        split: tuple[Any, ...] = nnx.split(module, nnx.Param, ...)
+        out = (trained := module(params, rest))(x)
+        split: tuple[Any, ...] = nnx.split(trained, nnx.Param, ...)
         return out, split[2]
 
-    return Player(make, apply, unravel, zeros.size, not jax.tree.leaves(kept))
+    def answer(params: Any, rest: Any, x: Array) -> Array:
+        modes = {"deterministic": True, "use_running_average": True}
+        return nnx.view(module(params, rest), raise_if_not_found=False, **modes)(x)
+
+    def features(params: Any, rest: Any, x: Array) -> Array:
+        return module(params, rest).features(x)
+
+    alone = getattr(spec, "row_wise", True) and not jax.tree.leaves(kept)
+    return Player(make, apply, answer, features, unravel, zeros.size, alone)
 
 
 @functools.lru_cache(maxsize=64)
@@ -226,11 +252,40 @@ def players(config: Config) -> tuple[Player, Player]:
     )
 
 
-OPTIMIZERS: dict[str, Callable[[Array, Array], optax.GradientTransformation]] = {
-    "adam": lambda beta1, beta2: optax.scale_by_adam(beta1, beta2),
-    "sgd": lambda beta1, beta2: optax.identity(),
-    "rmsprop": lambda beta1, beta2: optax.scale_by_rms(beta2),
+def optimistic(rule: optax.GradientTransformation) -> optax.GradientTransformation:
+    """2 u_t - u_(t-1) in place of u_t, the rule's update: a guess at where the game goes next.
+
+    The first update is u_1 itself. (Daskalakis et al. 2018, arXiv 1711.00141, algorithm 1.)
+    """
+
+    def init(params: Any) -> Any:
+        return rule.init(params), jnp.zeros((), bool), jax.tree.map(jnp.zeros_like, params)
+
+    def update(gradient: Any, state: Any, params: Any = None) -> Any:
+        inner, begun, last = state
+        now, inner = rule.update(gradient, inner, params)
+        ahead = jax.tree.map(lambda u, v: u + jnp.where(begun, u - v, 0 * u), now, last)
+        return ahead, (inner, jnp.ones((), bool), now)
+
+    return optax.GradientTransformation(init, update)
+
+
+OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
+    "adam": optax.scale_by_adam,
+    "sgd": lambda beta1, beta2, eps_root: optax.identity(),
+    "rmsprop": lambda beta1, beta2, eps_root: optax.scale_by_rms(beta2),
+    "optimistic_adam": lambda *args, **kw: optimistic(optax.scale_by_adam(*args, **kw)),
+    "optimistic_sgd": lambda *args, **kw: optimistic(optax.identity()),
 }
+
+
+def optimizer(config: Config, beta1: Array, beta2: Array) -> optax.GradientTransformation:
+    """The update rule of both players, before the learning rate.
+
+    Unrolling differentiates through it: a little something under Adam's root gives the root a
+    slope where a gradient is 0.
+    """
+    return OPTIMIZERS[config.optimizer](beta1, beta2, eps_root=1e-18 if config.unroll else 0.0)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -238,9 +293,9 @@ def _init(config: Config, key: Array) -> State:
     run, key_g, key_d = random.split(key, 3)
     generator, discriminator = players(config)
     (g, rest_g), (d, rest_d) = generator.make(key_g), discriminator.make(key_d)
-    optimizer = OPTIMIZERS[config.optimizer](jnp.float32(0), jnp.float32(0))
+    rule = optimizer(config, jnp.float32(0), jnp.float32(0))
     start = jnp.zeros((), jnp.int32)
-    return State(start, run, g, d, optimizer.init(g), optimizer.init(d), rest_g, rest_d, g + 0)
+    return State(start, run, g, d, rule.init(g), rule.init(d), rest_g, rest_d, g + 0)
 
 
 def init(config: Config, seed: int | Sequence[int] = 0) -> State:
@@ -271,6 +326,12 @@ def place(config: Config, state: State) -> State:
     """Put a state (fresh, or loaded from a checkpoint) where the config trains it."""
     if config.devices == 1:
         return state
+    across = config.unroll or not all(player.row_wise for player in players(config))
+    if across and not state.step.shape:
+        raise InputError(
+            "this game looks at a batch as a whole (unroll, norm, dropout or across), which is "
+            "not split over devices; use devices=1, or share out a sweep: init(config, [seeds])"
+        )
     if (runs := state.step.size) % config.devices and state.step.shape:
         raise InputError(
             f"{runs} runs cannot be shared out evenly over devices={config.devices}; "
@@ -342,12 +403,13 @@ class Step:
         out, rest = self.discriminator.apply(d, rest, x)
         return out[:, 0], rest
 
-    def noisy(self, key: Array, knobs: Any, x: Array) -> Array:
+    def noisy(self, key: Array, knobs: Any, x: Array, anneal: Any) -> Array:
         """Instance noise (Sønderby et al. 2017, arXiv 1610.04490), the same on every device."""
         if "noise" not in self.terms:
             return x
         shape = (self.config.batch, x.shape[1])
-        return x + knobs.noise * self.rows(random.normal(key, shape))
+        noise = anneal(knobs.noise, knobs.noise * knobs.noise_end)
+        return x + noise * self.rows(random.normal(key, shape))
 
     def d_gradient(
         self, state: State, knobs: Any, key: Array, real: Array, fake: Array, anneal: Any
@@ -355,7 +417,8 @@ class Step:
         """Gradient of D's loss with all penalties: (flat gradient, metrics, rest of D)."""
         keys = random.split(key, 3)
         between = self.apart(keys[2])
-        real, fake = self.noisy(keys[0], knobs, real), self.noisy(keys[1], knobs, fake)
+        real = self.noisy(keys[0], knobs, real, anneal)
+        fake = self.noisy(keys[1], knobs, fake, anneal)
 
         d = self.discriminator.unravel(state.d)
         judge = lambda d: self.verdicts(d, state.rest_d, real, fake)  # noqa: E731
@@ -408,27 +471,54 @@ class Step:
         return sum((weight * one.of(slope) for weight, one, slope in terms), jnp.zeros(()))
 
     def g_slope(
-        self, d: Array, rest_d: Any, knobs: Any, key: Array, real: Array, fake: Array
+        self, state: State, knobs: Any, key: Array, real: Array, fake: Array, anneal: Any
     ) -> tuple[Array, Array]:
         """G's loss and its gradient at each fake: (loss, [rows, dim])."""
+        if self.config.unroll:
+            loss = functools.partial(self.loss_ahead, state, knobs, key, real, anneal=anneal)
+            return jax.value_and_grad(loss)(fake)
         keys = random.split(key, 3)
-        params = self.discriminator.unravel(d)
-        on_real = jnp.full_like(real[:, 0], jnp.nan)  # not looked at, unless the loss pairs
+        params, rest_d = self.discriminator.unravel(state.d), state.rest_d
+        noisy = lambda i, x: self.noisy(keys[i], knobs, x, anneal)  # noqa: E731
+        judge = lambda i, x: self.logits(params, rest_d, noisy(i, x))[0]  # noqa: E731
+        on_fake, pull = jax.vjp(functools.partial(judge, 1), fake)
+        on_real = jnp.full_like(on_fake, jnp.nan)  # not looked at, unless the loss pairs
         if "pairs_batch" in self.terms:
-            on_real = self.logits(params, rest_d, self.noisy(keys[0], knobs, real))[0]
-        judge = lambda x: self.logits(params, rest_d, self.noisy(keys[1], knobs, x))[0]  # noqa: E731
-        on_fake, pull = jax.vjp(judge, fake)
+            on_real = judge(0, real)
         losses = functools.partial(objectives.g_slopes, knobs.objective)
         value, slope = self.mixed(losses, on_real, on_fake)
-        return value, pull(slope)[0]
+        slope = pull(slope)[0]
+        if "feature_matching" in self.terms:
+            share = knobs.feature_matching
+            gap, extra = jax.value_and_grad(self.feature_gap)(fake, params, rest_d, real)
+            value, slope = value + share * (gap - value), slope + share * (extra - slope)
+        return value, slope
+
+    def loss_ahead(
+        self, state: State, knobs: Any, key: Array, real: Array, fake: Array, anneal: Any
+    ) -> Array:
+        """G's loss against the D that D will be, `unroll` updates from now on this very batch.
+
+        Differentiable in `fake`, through these updates. (Metz et al. 2017, arXiv 1611.02163.)
+        """
+        keys = random.split(key, self.config.unroll)
+        move = lambda state, key: (self.move_d(state, knobs, key, real, fake, anneal)[0], None)  # noqa: E731
+        ahead = lax.scan(move, state, keys)[0]
+        judge = functools.partial(self.logits, self.discriminator.unravel(ahead.d), ahead.rest_d)
+        return objectives.g_ahead(knobs.objective, judge(real)[0], judge(fake)[0])
+
+    def feature_gap(self, fake: Array, d: Any, rest: Any, real: Array) -> Array:
+        """|E phi(real) - E phi(fake)|^2, phi what D's last layer sees (arXiv 1606.03498)."""
+        phi = functools.partial(self.discriminator.features, d, rest)
+        return ((phi(real).mean(axis=0) - phi(fake).mean(axis=0)) ** 2).sum()
 
     def move(
         self, knobs: Any, params: Array, moments: Any, gradient: Array, rate: Array, go: Array
     ) -> tuple[Array, Any]:
         """One optimiser update of a flat parameter vector, or none where `go` is false."""
-        optimizer = OPTIMIZERS[self.config.optimizer](knobs.beta1, knobs.beta2)
+        rule = optimizer(self.config, knobs.beta1, knobs.beta2)
         with jax.numpy_dtype_promotion("standard"):  # optax mixes its int counter with betas
-            update, after = optimizer.update(gradient, moments)
+            update, after = rule.update(gradient, moments)
         keep: Any = functools.partial(jnp.where, go)
         return keep(params - rate * update, params), jax.tree.map(keep, after, moments)
 
@@ -481,7 +571,7 @@ class Step:
         key_batch, key_g = random.split(random.fold_in(key, index))
         z, real = self.batches(key_batch)
         fake, pull, rest = self.fakes(state, z)
-        _, slope = self.g_slope(state.d, state.rest_d, knobs, key_g, real, fake)
+        _, slope = self.g_slope(state, knobs, key_g, real, fake, anneal)
         gradient = self.average(ravel_pytree(pull(slope)[0])[0])
         state = self.move_g(state, knobs, gradient, anneal, jnp.array(True))[0]
         return replace(state, rest_g=rest)
@@ -502,9 +592,7 @@ class Step:
         fake, pull, rest_g = self.fakes(state, z)
         moved, seen, fine = self.move_d(state, knobs, keys[3], real, fake, anneal)
         opponent = moved if self.config.update == "alternating" else state
-        seen["g_loss"], slope = self.g_slope(
-            opponent.d, opponent.rest_d, knobs, keys[4], real, fake
-        )
+        seen["g_loss"], slope = self.g_slope(opponent, knobs, keys[4], real, fake, anneal)
         gradient, seen["g_loss"] = self.average((ravel_pytree(pull(slope)[0])[0], seen["g_loss"]))
         moved, seen["grad_g"], fine = self.move_g(moved, knobs, gradient, anneal, fine)
         moved = replace(moved, rest_g=rest_g, step=before.step + 1)
@@ -599,9 +687,9 @@ def _program(config: Config, state: State) -> Callable[..., tuple[State, Array, 
     From some millions of multiplications on, a matrix product gains more from the other cores
     (the ring's step a fifth) than it loses by the slower library that uses them.
     """
-    alone = config.devices == 1 and not state.step.shape
-    large = config.batch * max(state.g.size, state.d.size) >= 2**22
-    if alone and large and jax.default_backend() == "cpu":
+    runs, whole = max(state.step.size, 1), config.devices == 1 or state.step.shape
+    large = config.batch * max(state.g.size, state.d.size) // runs >= 2**22
+    if whole and large and jax.default_backend() == "cpu":
         return _compiled(**_all_cores())
     return _compiled()
 
@@ -661,7 +749,7 @@ def advance(config: Config, state: State, knobs: Knobs, n: int) -> Chunk:
 @functools.partial(jax.jit, static_argnums=0)
 def _generate(config: Config, g: Array, rest: Any, z: Array) -> Array:
     generator = players(config)[0]
-    return generator.apply(generator.unravel(g), rest, z)[0]
+    return generator.answer(generator.unravel(g), rest, z)
 
 
 def generate(config: Config, state: State, z: Float[Array, "n latent"], ema: bool = False) -> Array:
@@ -671,12 +759,29 @@ def generate(config: Config, state: State, z: Float[Array, "n latent"], ema: boo
 
 @functools.partial(jax.jit, static_argnums=0)
 def discriminate(config: Config, state: State, x: Float[Array, "n dim"]) -> Float[Array, "n"]:
-    """D's logit at each point."""
+    """D's logit at each point; a D that judges packs sees a pack of copies of the point.
+
+    A D that looks `across` its batch takes these n points for the batch.
+    """
     discriminator = players(config)[1]
-    return discriminator.apply(discriminator.unravel(state.d), state.rest_d, x)[0][:, 0]
+    packs = jnp.repeat(x, getattr(config.discriminator, "pack", 1), axis=0)
+    return discriminator.answer(discriminator.unravel(state.d), state.rest_d, packs)[:, 0]
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def sample(config: Config, n: int, state: State, key: Array) -> Float[Array, "n dim"]:
-    """`n` fresh samples of the generator."""
-    return _generate(config, state.g, state.rest_g, config.latent.sample(key, n))
+@functools.partial(jax.jit, static_argnums=(0, 1, 4), static_argnames="ema")
+def sample(
+    config: Config, n: int, state: State, key: Array, ema: bool = False
+) -> Float[Array, "n dim"]:
+    """`n` fresh samples of the generator; with `ema` by the moving average of its weights."""
+    return generate(config, state, config.latent.sample(key, n), ema)
+
+
+def gradient_evaluations(config: Config, knobs: Knobs) -> int:
+    """What a step costs: gradients of a scalar over one batch of `config.batch` examples.
+
+    One for each update of a player, one more for each penalty in an update of D (its slopes at
+    the inputs), and for each unrolled update of D its own gradient and the way back through it.
+    """
+    priced = sum(bool(np.any(np.asarray(getattr(knobs, name)))) for name in objectives.PENALTIES)
+    ahead = 2 * config.unroll * (1 + priced)
+    return int(knobs.d_steps) * (1 + priced) + int(knobs.g_steps) * (1 + ahead)

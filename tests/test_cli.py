@@ -18,7 +18,7 @@ import jax
 import numpy as np
 import pytest
 
-from gan_lessons import checkpoints, cli, reproduce, training
+from gan_lessons import checkpoints, cli, tables, training
 from gan_lessons.networks import MLP
 from gan_lessons.presets import Preset, preset
 from gan_lessons.run import Run
@@ -173,15 +173,15 @@ def test_every_kind_of_data_gets_its_figure_and_its_score(
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A table of two rows that trains in no time."""
 
-    def table() -> reproduce.Table:
+    def table() -> tables.Table:
         ring = preset("ring")
         small = replace(ring.config, batch=16, generator=MLP((8,)), discriminator=MLP((8,)))
         kinds = {"a": 21, "b": 30}
-        rows = [reproduce.Row(name, Preset(small, Knobs(), n)) for name, n in kinds.items()]
+        rows = [tables.Row(name, Preset(small, Knobs(), n)) for name, n in kinds.items()]
         count = {"modes": 8.0}
-        return reproduce.Table("Tiny", rows, lambda samples: count, 10, count, [], True)
+        return tables.Table("Tiny", rows, lambda samples: count, 10, count, [], True)
 
-    monkeypatch.setitem(reproduce.TABLES, "tiny", table)
+    monkeypatch.setitem(tables.TABLES, "tiny", table)
     monkeypatch.chdir(tmp_path)
 
 

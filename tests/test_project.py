@@ -31,7 +31,7 @@ FLOORS = (
     {"objectives", "networks", "keys"},
     {"training", "presets"},
     {"plots", "metrics", "theory", "dynamics", "checkpoints"},
-    {"live", "exercises", "run", "reproduce", "cli", "__main__"},
+    {"live", "exercises", "run", "tables", "reproduce", "cli", "__main__"},
 )
 SCREEN = {"ipywidgets", "matplotlib", "IPython"}
 

@@ -17,7 +17,8 @@ from gan_lessons.distributions import Ring
 from gan_lessons.errors import InputError
 from gan_lessons.networks import MLP
 from gan_lessons.presets import Preset
-from gan_lessons.reproduce import Job, Row, Table
+from gan_lessons.reproduce import Job
+from gan_lessons.tables import BUDGET, TABLES, Row, Table
 from gan_lessons.training import Config, Knobs
 
 STEPS = 24
@@ -38,7 +39,7 @@ def tiny() -> Table:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(reproduce.TABLES, "tiny", tiny)
+    monkeypatch.setitem(TABLES, "tiny", tiny)
     monkeypatch.setattr(reproduce, "made", lambda: "commit 1234567")
     monkeypatch.chdir(tmp_path)
 
@@ -79,7 +80,7 @@ def test_every_seed_of_every_row_is_trained_once_and_written(trained: list) -> N
     assert {line["made"] for line in lines} == {"commit 1234567"}
     assert {float(line["steps"]) for line in lines} == {STEPS}
     assert len({line["recipe"] for line in lines}) == 2
-    assert [path.name for path in run.folder.iterdir()] == ["runs.csv"]
+    assert not [*run.folder.glob("under-way/*")]
 
 
 def test_after_an_interrupt_nothing_finished_is_trained_again(trained: list) -> None:
@@ -110,7 +111,7 @@ def test_another_recipe_is_trained_anew(monkeypatch: pytest.MonkeyPatch, trained
     table = tiny()
     first = replace(table.rows[0].preset, knobs=Knobs(lr_d=0.002))
     table.rows[0] = replace(table.rows[0], preset=first)
-    monkeypatch.setitem(reproduce.TABLES, "tiny", lambda: table)
+    monkeypatch.setitem(TABLES, "tiny", lambda: table)
     run = job(1)
     assert sum(run.train()) == STEPS
     assert [row for row, _ in trained] == ["plain", "hinge", "plain"]
@@ -133,7 +134,57 @@ def test_the_report_has_means_spreads_and_the_papers_numbers() -> None:
     text = reproduce.in_words(told)
     assert all(part in text for part in ("plain", "hinge", "3.3", "a paper", "A note.", "1234567"))
     assert "QUICK" not in text
+    run.draw(told)
     assert (run.folder / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_cut_in_two_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = replace(tiny(), looks=4)
+    monkeypatch.setitem(TABLES, "tiny", lambda: table)
+    taken: list[int] = []
+    advance = training.advance
+
+    def watch(config: Config, state: Any, knobs: Knobs, n: int) -> Any:
+        taken.append(n)
+        return advance(config, state, knobs, n)
+
+    monkeypatch.setattr(training, "advance", watch)
+    cut, whole = job(1), job(1, folder=Path("whole"))
+    for _ in cut.train():
+        if sum(taken) >= STEPS // 2:
+            break  # as Ctrl-C does
+    before = sum(taken)
+    again = job(1)
+    assert sum(again.train()) == 2 * STEPS  # what the bar shows: the steps of before too
+    assert sum(taken) == 2 * STEPS and before < STEPS
+    assert sum(whole.train()) == 2 * STEPS
+    for name in ("runs.csv", "looks.csv"):
+        assert numbers(again.folder / name) == numbers(whole.folder / name)
+    assert not [*again.folder.glob("under-way/*")]
+
+
+def test_looks_on_the_way_say_when_every_mode_was_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = replace(tiny(), looks=6)
+    monkeypatch.setitem(TABLES, "tiny", lambda: table)
+    lost = job(2)
+    assert sum(lost.train()) == 4 * STEPS
+    looks = numbers(lost.folder / "looks.csv")
+    assert [int(look["step"]) for look in looks[:6]] == [4, 8, 12, 16, 20, 24]
+    assert len(looks) == 2 * 2 * 6
+    assert "evaluations" in lost.report()["names"]
+    assert lost.report()["rows"][0]["mean"]["evaluations"] is None  # nobody got there so soon
+
+    def held(state: Any) -> np.ndarray:
+        there = np.asarray(state.step) >= 12
+        return np.stack([8 + 0 * there, np.where(there, 8, 3), 0.5 + 0 * there], axis=1)
+
+    monkeypatch.setattr(reproduce, "_compiled", lambda *args: held)
+    found = job(2, folder=Path("found"))
+    assert sum(found.train()) == 4 * STEPS
+    told = found.report()
+    assert told["rows"][0]["runs"]["evaluations"] == [12 * 2, 12 * 2]  # two gradients a step
+    again = job(2, folder=Path("found"))
+    assert again.looks == found.looks and again.report() == told
 
 
 def test_a_quick_look_is_shorter_apart_and_labelled() -> None:
@@ -153,7 +204,7 @@ def test_a_run_that_diverges_is_counted_and_ends(monkeypatch: pytest.MonkeyPatch
     wild = Knobs("wasserstein", lr_d=10, lr_g=10)
     config = replace(SMALL, optimizer="sgd", discriminator=MLP((8, 8), "silu"))
     table.rows[0] = Row("wild", Preset(config, wild, 400))
-    monkeypatch.setitem(reproduce.TABLES, "tiny", lambda: table)
+    monkeypatch.setitem(TABLES, "tiny", lambda: table)
     run = job(1)
     assert sum(run.train()) == 400 + STEPS
     told = run.report()
@@ -199,13 +250,14 @@ def test_bad_input_gets_a_sentence_and_writes_nothing(name: str, seeds: Any, hin
     assert not list(Path().iterdir())
 
 
-@pytest.mark.parametrize("name", ["stacked-digits", "penalties"])
+@pytest.mark.parametrize("name", TABLES)
 def test_the_tables_are_ready_and_real_data_scores_about_the_floor(name: str) -> None:
-    table = reproduce.TABLES[name]()
+    table = TABLES[name]()
     names = [row.name for row in table.rows]
     assert len(set(names)) == len(names)
     data = {row.preset.config.data for row in table.rows}
     assert len(data) == 1
+    assert table.looks == 0 or table.rows[0].preset.config.data.modes is not None
     for row in table.rows:
         training.check_knobs(row.preset.knobs)
         assert row.published.keys() <= table.perfect.keys()
@@ -221,8 +273,18 @@ def test_the_tables_are_ready_and_real_data_scores_about_the_floor(name: str) ->
     assert real["kl"] == pytest.approx(table.perfect["kl"], rel=0.7)
 
 
+def test_every_cure_has_the_same_networks_widths_and_budget() -> None:
+    rows = TABLES["cures"]().rows
+    assert {row.preset.config.generator for row in rows} == {MLP((64,) * 3, "tanh", scale=4.0)}
+    assert {row.preset.config.discriminator.hidden for row in rows} == {(64,) * 3}
+    assert {row.preset.config.batch for row in rows} == {128}
+    assert {row.preset.knobs.decay_steps for row in rows} == {row.preset.steps for row in rows}
+    for row in rows:
+        assert 0 <= BUDGET - row.cost * row.preset.steps < row.cost
+
+
 def test_penalties_are_two_losses_by_four_penalties() -> None:
-    rows = reproduce.TABLES["penalties"]().rows
+    rows = TABLES["penalties"]().rows
     knobs = [row.preset.knobs for row in rows]
     assert {(each.objective, each.r1 > 0, each.r2 > 0) for each in knobs} == {
         (loss, r1, r2)

@@ -25,6 +25,7 @@ from gan_lessons import objectives, training
 from gan_lessons.distributions import Normal, Uniform
 from gan_lessons.errors import InputError, check_number
 from gan_lessons.metrics import FrechetMeter, high_quality_ceiling, mode_coverage
+from gan_lessons.networks import MLP
 from gan_lessons.plots import (
     ARROW,
     DISCRIMINATOR,
@@ -38,7 +39,7 @@ from gan_lessons.plots import (
     tile,
 )
 from gan_lessons.run import Run
-from gan_lessons.training import METRICS, Config, State, Step
+from gan_lessons.training import METRICS, Config, State, Step, annealed
 
 
 class View(NamedTuple):
@@ -135,8 +136,11 @@ class Samples(Panel):
         lattice = jnp.stack([a.ravel() for a in jnp.meshgrid(xs, ys)], axis=1)
         judge = functools.partial(training.discriminate, config, state)
         field = verdict(judge(lattice), judge(real), judge(fake), knobs.objective)
-        game = Step(config, frozenset({"pairs_batch"}), config.data)
-        _, slope = game.g_slope(state.d, state.rest_d, knobs, key_x, real, fake)
+        terms = {"pairs_batch", *(["feature_matching"] * isinstance(config.discriminator, MLP))}
+        ahead = objectives.PENALTIES if config.unroll else ()  # D's next updates pay them too
+        game = Step(config, frozenset({*terms, *ahead}), config.data)
+        anneal = functools.partial(annealed, step=state.step, decay_steps=knobs.decay_steps)
+        _, slope = game.g_slope(state, knobs, key_x, real, fake, anneal)
         return fake, field.reshape(self.grid, self.grid), -slope[: self.arrows] * self.shown
 
     def setup(self, ax: Axes, run: Run) -> None:
