@@ -98,8 +98,9 @@ class Closeness(nnx.Module):
         self.maps = nnx.Param(INITIALIZERS["lecun"](rngs.params(), shape, jnp.float32))
 
     def __call__(self, features: Float[Array, "batch n"]) -> Float[Array, "batch kernels"]:
-        m = (features @ self.maps[...]).reshape(-1, self.KERNELS, self.SIZE)
-        apart = jnp.abs(m[:, None] - m[None]).sum(axis=-1)
+        m = (features @ self.maps[...]).reshape(-1, self.SIZE, self.KERNELS)
+        pieces = (m[:, i] for i in range(self.SIZE))  # far quicker than a sum over an axis
+        apart = sum(jnp.abs(piece[:, None] - piece[None]) for piece in pieces)
         return jnp.exp(-apart).sum(axis=1) - 1  # without the row itself
 
 

@@ -112,8 +112,8 @@ def test_batch_std_is_numpys_and_differentiable_at_a_point():
 
 def test_minibatch_discrimination_is_salimans_formula():
     module = Closeness(3, nnx.Rngs(0))
-    maps = np.asarray(module.maps[...]).reshape(3, Closeness.KERNELS, Closeness.SIZE)
-    m = np.einsum("na,abc->nbc", X, maps)
+    maps = np.asarray(module.maps[...]).reshape(3, Closeness.SIZE, Closeness.KERNELS)
+    m = np.einsum("na,acb->nbc", X, maps)
     wanted = np.zeros((16, Closeness.KERNELS))
     for i in range(16):
         for j in set(range(16)) - {i}:
