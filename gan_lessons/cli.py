@@ -106,7 +106,8 @@ def _train_options(train: argparse.ArgumentParser) -> None:
 def _reproduce_options(reproduce: argparse.ArgumentParser) -> None:
     add = reproduce.add_argument
     add("table", metavar="TABLE", help="stacked-digits or penalties")
-    add("--seeds", type=int, metavar="N", help="how many seeds a row (5; 1 with --quick)")
+    add("--seeds", type=int, metavar="N", help="how many seeds a row (5 or 10; 1 with --quick)")
+    add("--only", default="", metavar="TEXT", help="just the rows whose name contains this")
     add("--quick", action="store_true", help="a sixth of the steps: to look at, not to quote")
     add("--out", type=Path, metavar="FOLDER", help="runs/reproduce-TABLE; finished runs stay there")
     add("--json", action="store_true", help="end with one line of JSON on standard output")
@@ -538,7 +539,7 @@ def _reproduce(args: argparse.Namespace) -> int:
     from gan_lessons import reproduce
 
     try:
-        job = reproduce.Job(args.table, args.seeds, args.quick, args.out)
+        job = reproduce.Job(args.table, args.seeds, args.quick, args.out, args.only)
     except InputError as error:
         return _fail(error, 2)
     with contextlib.suppress(RuntimeError):  # JAX has computed something already: one device

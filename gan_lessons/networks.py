@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax import lax
 from jaxtyping import Array, Float
@@ -74,6 +75,30 @@ def _unit(vector: Array) -> Array:
     return vector / (jnp.linalg.norm(vector) + 1e-12)
 
 
+class Waves(nnx.Module):
+    """A linear layer on random Fourier features of the input: sin(w.x) and cos(w.x), each w fixed.
+
+    `count` directions, the same in every network; their lengths are spread evenly in logarithm
+    over `band`, in radians per unit of the input. A plain network learns fine detail last;
+    given waves, it need not. (Tancik et al. 2020, arXiv 2006.10739.)
+    """
+
+    def __init__(
+        self, n_in: int, n_out: int, count: int, band: tuple[float, float], rngs: nnx.Rngs
+    ) -> None:
+        towards = np.random.default_rng(0).normal(size=(n_in, count))
+        low, high = band
+        lengths = low * (high / low) ** ((np.arange(count) + 0.5) / count)
+        directions = towards / np.linalg.norm(towards, axis=0) * lengths
+        self.directions = tuple(map(tuple, directions.tolist()))  # fixed: no parameter, no state
+        init = INITIALIZERS["he"]
+        self.linear = nnx.Linear(2 * count, n_out, use_bias=False, kernel_init=init, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "batch n_in"]) -> Float[Array, "batch n_out"]:
+        phase = x @ jnp.array(self.directions)
+        return self.linear(jnp.concatenate([jnp.sin(phase), jnp.cos(phase)], axis=1))
+
+
 def batch_std(features: Float[Array, "batch n"]) -> Float[Array, "batch 1"]:
     """How much a batch varies: the standard deviation of each feature, averaged over features.
 
@@ -122,6 +147,9 @@ class Dense(nnx.Module):
             fan_in = width
         seen = fan_in + {"none": 0, "std": 1, "discrimination": Closeness.KERNELS}[spec.across]
         self.layers.append(linear(seen, n_out, rngs=rngs, kernel_init=self._init(seen)))
+        first = pieces * next(iter(spec.hidden), n_out)
+        waves = (n_in * spec.pack, first, spec.fourier, spec.band, rngs)
+        self.waves = Waves(*waves) if spec.fourier else None
         self.dropout = nnx.Dropout(spec.dropout, rngs=rngs) if spec.dropout else None
         self.closeness = Closeness(fan_in, rngs) if spec.across == "discrimination" else None
 
@@ -135,7 +163,7 @@ class Dense(nnx.Module):
         hidden = ACTIVATIONS[self.spec.activation]
         x = x.reshape(-1, self.spec.pack * x.shape[1])
         for i, layer in enumerate(list(self.layers)[:-1]):
-            x = layer(x)
+            x = layer(x) + self.waves(x) if self.waves and not i else layer(x)
             x = hidden(self.norms[i](x) if self.norms else x)
             x = self.dropout(x) if self.dropout else x
         if self.spec.across == "none":
@@ -164,6 +192,8 @@ class MLP:
         dropout: share of each hidden layer set to 0 while training, [0, 1).
         across: what the last layer is told of the batch around a row: "none", its "std"
             (`batch_std`) or the row's "discrimination" (`Closeness`). For discriminators.
+        fourier: number of random Fourier features beside the input of the first hidden layer, 0
+            to 1024; `band`: from which to which frequency (see `Waves`).
         pack: rows that are judged together, as one, 1 to 16: [batch, n] -> [batch / pack, 1].
             For discriminators (PacGAN, Lin et al. 2018, arXiv 1712.04086).
 
@@ -178,6 +208,8 @@ class MLP:
     norm: str = field(default="none", kw_only=True)
     dropout: float = field(default=0.0, kw_only=True)
     across: str = field(default="none", kw_only=True)
+    fourier: int = field(default=0, kw_only=True)
+    band: tuple[float, float] = field(default=(0.5, 25.0), kw_only=True)
     pack: int = field(default=1, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -195,6 +227,22 @@ class MLP:
         check_number("dropout", self.dropout, 0, 0.99)
         pack = check_number("pack", self.pack, 1, 16, integer=True)
         object.__setattr__(self, "pack", int(pack))
+        fourier = check_number("fourier", self.fourier, 0, 1024, integer=True)
+        object.__setattr__(self, "fourier", int(fourier))
+        if self.fourier and not self.hidden:
+            raise InputError("fourier needs a hidden layer to feed: give hidden a width or two")
+        self._check_band()
+
+    def _check_band(self) -> None:
+        try:
+            low, high = (
+                float(check_number("band", each, 0, 1e6, above=True)) for each in self.band
+            )
+        except (TypeError, ValueError):
+            raise InputError(f"band must be (low, high), not {self.band!r}") from None
+        if low > high:
+            raise InputError(f"band must rise, as in (0.5, 25), not {self.band!r}")
+        object.__setattr__(self, "band", (float(low), float(high)))
 
     @property
     def row_wise(self) -> bool:

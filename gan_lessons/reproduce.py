@@ -78,17 +78,24 @@ def _six(number: Any) -> float:
 class Job:
     """A table being reproduced from `seeds` seeds (0 on; 1 if `quick`) in a folder.
 
-    `load` reads what is finished, `train` trains the rest, `report` says it all.
+    `load` reads what is finished, `train` trains the rest, `report` says it all. With `only`,
+    just the rows whose name contains that text.
 
     Raises: InputError for an unknown table (with the nearest name) or not 1 to 1000 seeds.
     """
 
     def __init__(
-        self, name: str, seeds: int | None = None, quick: bool = False, folder: Path | None = None
+        self,
+        name: str,
+        seeds: int | None = None,
+        quick: bool = False,
+        folder: Path | None = None,
+        only: str = "",
     ) -> None:
         check_choice("table", name, TABLES)
         if seeds is not None:
             seeds = int(check_number("--seeds", seeds, 1, 1000, integer=True))
+        self.only = only
         self.name, self.quick, self._asked = name, quick, 1 if quick and seeds is None else seeds
         self.folder = folder or Path("runs", f"reproduce-{name}{'-quick' * quick}")
         self.path, self.runs = self.folder / "runs.csv", dict[tuple[str, int], dict[str, Any]]()
@@ -97,6 +104,11 @@ class Job:
     def load(self) -> None:
         """Make the table and read the finished runs; InputError where they cannot be read."""
         self.table, self.made = TABLES[self.name](), made()
+        names = [row.name for row in self.table.rows]
+        rows = [row for row in self.table.rows if self.only in row.name]
+        if not rows:
+            raise InputError(f"no row of {self.name} contains {self.only!r}; there are {names}")
+        self.table = replace(self.table, rows=rows)
         self.seeds = range(self._asked or self.table.seeds)
         if self.quick:
             self.table = replace(self.table, rows=[*map(shortened, self.table.rows)])

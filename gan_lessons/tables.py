@@ -88,22 +88,25 @@ def _in_the_plane(data: Distribution, n: int) -> tuple[Measure, dict[str, float]
     return measure, perfect
 
 
-def _pacgan(data: Distribution, name: str, published: list[tuple[float, float, float]]) -> Table:
+def _pacgan(
+    data: Distribution, name: str, published: dict[int, tuple[float, float, float]]
+) -> Table:
     """PacGAN's experiment in the plane, and our recipe in a fraction of the steps.
 
-    One difference: they draw 100,000 real examples once, we draw fresh ones each time.
+    `published`: modes, high quality and KL by size of the pack. One difference: they draw
+    100,000 real examples once, we draw fresh ones each time.
     """
     g = MLP((400,) * 4, "relu", init="dcgan", norm="batch")
     d = MLP((200,) * 3, "maxout", init="dcgan")
     knobs = Knobs("non_saturating", lr_d=1e-4, lr_g=1e-4, beta1=0.8, beta2=0.999)
     rows = []
-    for pack, (modes, quality, kl) in zip((1, 2, 4), published, strict=True):
-        config = Config(
-            data, Normal(2), g, replace(d, pack=pack), 100 * pack, update="simultaneous"
-        )
-        paper = {"modes": modes, "high_quality": quality, "kl": kl}
-        label = f"PacGAN{pack}" if pack > 1 else "GAN"
-        rows.append(Row(f"{label}, as published", Preset(config, knobs, 400_000), paper, PACGAN))
+    for steps, part in ((400_000, "as published"), (20_000, "the first twentieth")):
+        for pack, (modes, quality, kl) in published.items():
+            critic, batch = replace(d, pack=pack), 100 * pack
+            config = Config(data, Normal(2), g, critic, batch, update="simultaneous")
+            paper = {"modes": modes, "high_quality": quality, "kl": kl}
+            label = f"PacGAN{pack}, {part}" if pack > 1 else f"GAN, {part}"
+            rows.append(Row(label, Preset(config, knobs, steps), paper, PACGAN))
     rows.append(Row("our recipe", preset(name)))
     measure, perfect = _in_the_plane(data, 2500)
     what = f"The {name} of {len(data.modes)} modes"  # type: ignore[arg-type]
@@ -111,12 +114,12 @@ def _pacgan(data: Distribution, name: str, published: list[tuple[float, float, f
 
 
 def _ring() -> Table:
-    published = [(6.3, 0.982, 0.45), (7.9, 0.956, 0.07), (7.8, 0.959, 0.07)]
+    published = {1: (6.3, 0.982, 0.45), 2: (7.9, 0.956, 0.07), 4: (7.8, 0.959, 0.07)}
     return _pacgan(Ring(), "ring", published)
 
 
 def _grid() -> Table:
-    published = [(17.3, 0.948, 0.70), (23.8, 0.913, 0.13), (24.8, 0.936, 0.04)]
+    published = {1: (17.3, 0.948, 0.70), 2: (23.8, 0.913, 0.13), 4: (24.8, 0.936, 0.04)}
     return _pacgan(Grid(), "grid", published)
 
 

@@ -145,9 +145,28 @@ def test_maxout_takes_the_largest_of_its_pieces():
     np.testing.assert_allclose(module.features(jnp.asarray(X)), wanted, rtol=1e-5)
 
 
+def test_waves_are_sines_and_cosines_beside_the_input():
+    module = build(MLP((4,), "linear", fourier=6, band=(0.5, 8.0)))
+    w = np.array(module.waves.directions)
+    assert w.shape == (3, 6) and not jax.tree.leaves(nnx.state(module, nnx.Not(nnx.Param)))
+    lengths = np.linalg.norm(w, axis=0)
+    np.testing.assert_allclose(np.diff(np.log(lengths)), np.log(16) / 6, rtol=1e-6)
+    assert 0.5 < lengths.min() and lengths.max() < 8
+    seen = np.concatenate([np.sin(X @ w), np.cos(X @ w)], axis=1)
+    wanted = X @ module.layers[0].kernel[...] + seen @ module.waves.linear.kernel[...]
+    np.testing.assert_allclose(module.features(jnp.asarray(X)), wanted, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
+        ({"fourier": -1}, "fourier"),
+        ({"fourier": 2.5}, "fourier"),
+        ({"fourier": 8, "hidden": ()}, "hidden layer"),
+        ({"band": (2, 1)}, "must rise"),
+        ({"band": (0, 1)}, "band"),
+        ({"band": 3}, "low, high"),
+        ({"band": (1, 2, 3)}, "low, high"),
         ({"norm": "bacth"}, "did you mean 'batch'"),
         ({"norm": None}, "known: none"),
         ({"across": "stdd"}, "did you mean 'std'"),
@@ -162,7 +181,7 @@ def test_maxout_takes_the_largest_of_its_pieces():
 )
 def test_bad_specs_get_a_sentence(wrong, hint):
     with pytest.raises(InputError, match=hint):
-        MLP((8,), **wrong)
+        MLP(**({"hidden": (8,)} | wrong))
 
 
 # ---- the step
@@ -175,6 +194,7 @@ GAMES = {
     "discrimination": critic(across="discrimination"),
     "pack": critic(pack=2),
     "unroll": replace(TINY, unroll=2),
+    "waves": critic(fourier=8),
     "optimistic": replace(TINY, optimizer="optimistic_adam"),
 }
 HELD = Knobs("relativistic", r1=0.1, r2=0.1, ema=0.9)

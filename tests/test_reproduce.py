@@ -199,6 +199,17 @@ def test_a_quick_look_is_shorter_apart_and_labelled() -> None:
     assert reproduce.in_words(told).startswith("QUICK LOOK")
 
 
+def test_only_some_rows_are_trained_and_the_others_kept(trained: list) -> None:
+    assert sum(job(1).train()) == 2 * STEPS
+    again = job(2, only="hin")
+    assert sum(again.train()) == STEPS
+    assert trained[2:] == [("hinge", 1)]
+    assert [row["row"] for row in again.report()["rows"]] == ["hinge"]
+    assert len(job(2).finished(tiny().rows[0])) == 1
+    with pytest.raises(InputError, match="there are.*plain"):
+        job(only="pluto")
+
+
 def test_a_run_that_diverges_is_counted_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     table = tiny()
     wild = Knobs("wasserstein", lr_d=10, lr_g=10)
