@@ -105,7 +105,9 @@ def _train_options(train: argparse.ArgumentParser) -> None:
 
 def _reproduce_options(reproduce: argparse.ArgumentParser) -> None:
     add = reproduce.add_argument
-    add("table", metavar="TABLE", help="stacked-digits or penalties")
+    add(
+        "table", metavar="TABLE", help="ring, grid, unrolled, cures, penalties, stacked-digits, ..."
+    )
     add("--seeds", type=int, metavar="N", help="how many seeds a row (5 or 10; 1 with --quick)")
     add("--only", default="", metavar="TEXT", help="just the rows whose name contains this")
     add("--quick", action="store_true", help="a sixth of the steps: to look at, not to quote")

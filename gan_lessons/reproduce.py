@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,15 @@ def made() -> str:
     versions = [f"{name} {version(name)}" for name in ("jax", "flax", "numpy")]
     python, backend = platform.python_version(), jax.default_backend()
     return ", ".join([f"commit {commit}", *versions, f"Python {python}", backend])
+
+
+def _essence(value: Any) -> str:
+    """A dataclass without the fields left at their defaults: a new field changes no old key."""
+    if not is_dataclass(value):
+        return repr(value)
+    given = {each.name: getattr(value, each.name) for each in fields(value)}
+    moved = [each.name for each in fields(value) if given[each.name] != each.default]
+    return f"{type(value).__name__}({', '.join(f'{n}={_essence(given[n])}' for n in moved)})"
 
 
 def _number(text: str) -> float:
@@ -126,7 +135,7 @@ class Job:
     def key(self, row: Row, seed: int) -> tuple[str, int]:
         """What decides a run's numbers: 12 hexadecimal digits for the set-up, and the seed."""
         of = (row.preset.config, row.preset.knobs, row.preset.steps, self.table.n)
-        return hashlib.sha256(repr(of).encode()).hexdigest()[:12], seed
+        return hashlib.sha256(repr([*map(_essence, of)]).encode()).hexdigest()[:12], seed
 
     @property
     def columns(self) -> list[str]:
