@@ -100,6 +100,20 @@ def test_after_an_interrupt_nothing_finished_is_trained_again(trained: list) -> 
     assert sum(job().train()) == 0
 
 
+def test_only_what_differs_from_the_defaults_makes_a_key() -> None:
+    row = tiny().rows[0]
+    text = reproduce._essence(row.preset.config)
+    assert "unroll" not in text and "fourier" not in text and "hidden=(8,)" in text
+    run = job()
+    keys = {run.key(row, 0)[0]}
+    for knobs in (Knobs(decay_steps=STEPS, r1=0.1), Knobs(decay_steps=STEPS, lr_d=0.1)):
+        keys.add(run.key(replace(row, preset=replace(row.preset, knobs=knobs)), 0)[0])
+    keys.add(run.key(replace(row, preset=replace(row.preset, steps=STEPS + 1)), 0)[0])
+    wide = replace(SMALL, discriminator=MLP((8,), "silu", pack=2))
+    keys.add(run.key(replace(row, preset=replace(row.preset, config=wide)), 0)[0])
+    assert len(keys) == 5
+
+
 def test_more_seeds_later_train_only_the_new_ones(trained: list) -> None:
     assert sum(job(1).train()) == 2 * STEPS
     assert sum(job(3).train()) == 4 * STEPS
@@ -206,7 +220,7 @@ def test_only_some_rows_are_trained_and_the_others_kept(trained: list) -> None:
     assert trained[2:] == [("hinge", 1)]
     assert [row["row"] for row in again.report()["rows"]] == ["hinge"]
     assert len(job(2).finished(tiny().rows[0])) == 1
-    with pytest.raises(InputError, match="there are.*plain"):
+    with pytest.raises(InputError, match=r"there are.*plain"):
         job(only="pluto")
 
 
