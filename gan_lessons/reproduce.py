@@ -317,26 +317,49 @@ def summary(row: Row, runs: list[dict[str, Any]], names: list[str]) -> dict[str,
 
 def in_words(told: dict[str, Any]) -> str:
     """The report as a table of text: ours with its spread, beside the paper's."""
+    lines = _lines(told)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
+    head, *notes = _notes(told)
+    return "\n".join([head, *text, *notes])
+
+
+def in_markdown(told: dict[str, Any]) -> str:
+    """The report as a table in Markdown, for notebooks."""
+    head, *lines = _lines(told)
+    rows = [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *lines)]
+    said, *notes = _notes(told)
+    return "\n".join([said, "", *rows, "", *(f"{note}  " for note in notes)])
+
+
+def _lines(told: dict[str, Any]) -> list[list[str]]:
+    """The cells of the table, heading first; rows of which no run is finished are left out."""
     names = told["names"]
-    seeds = f"s 0 to {told['seeds'] - 1}" if told["seeds"] > 1 else " 0"
-    heads = [*(SHOWN[name][0] for name in names), "steps", "cost", "seconds a run", "published"]
-    lines = [["", *heads]]
+    extra = ["runs", "steps", "cost", "seconds", "published"]
+    lines = [["", *(SHOWN[name][0] for name in names), *extra]]
     for row in told["rows"]:
-        ours = [_ours(row, name) for name in names]
+        if not (runs := len(row["runs"]["seconds"])):
+            continue
         paper = [f"{SHOWN[name][0]} {cell(name, x)}" for name, x in row["published"].items()]
         fate = [f"ours diverged {row['diverged']} times"] * bool(row["diverged"])
         said = "; ".join([*paper, *filter(None, [row["source"]]), *fate])
-        took = "-" if row["mean"]["seconds"] is None else f"{row['mean']['seconds']:.1f}"
-        lines.append([row["row"], *ours, f"{row['steps']:,}", str(row["cost"]), took, said])
+        lines.append([row["row"], *(_ours(row, name) for name in names), str(runs)])
+        took = f"{row['mean']['seconds']:.1f}"
+        lines[-1] += [f"{row['steps']:,}", str(row["cost"]), took, said]
     for name in ("real", "perfect"):
         lines.append([f"{name} samples", *(cell(n, told[name].get(n)) for n in names)])
-        lines[-1] += [""] * (len(heads) - len(names))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
-    head = f"{told['title']}: seed{seeds}, {told['samples']:,} samples; "
-    head += "mean ± standard deviation over seeds; cost: gradient evaluations a step."
-    quick = ["QUICK LOOK: a sixth of the steps, not the recipe. Do not quote these numbers."]
-    return "\n".join([*quick * told["quick"], head, *text, *told["notes"], *told["made"]])
+        lines[-1] += [""] * len(extra)
+    return lines
+
+
+def _notes(told: dict[str, Any]) -> list[str]:
+    """The sentence above the table, and what is to be said below it."""
+    head = f"{told['title']}: {told['samples']:,} samples, seeds from 0; mean ± standard deviation "
+    head += "over runs; cost: gradient evaluations a step; seconds a run."
+    quick = "QUICK LOOK: a sixth of the steps, not the recipe. Do not quote these numbers. "
+    missing = [row["row"] for row in told["rows"] if not row["runs"]["seconds"]]
+    left = [f"Not run here: {'; '.join(missing)}."] * bool(missing)
+    return [quick * told["quick"] + head, *left, *told["notes"], *told["made"]]
 
 
 def _ours(row: dict[str, Any], name: str) -> str:
@@ -355,7 +378,7 @@ def cell(name: str, value: float | None, spread: float | None = None) -> str:
 
 def picture(told: dict[str, Any], published: str | None) -> bytes:
     """One axis a metric: each seed, a perfect generator and, labelled `published`, the paper."""
-    names, rows = told["names"], told["rows"]
+    names, rows = told["names"], [row for row in told["rows"] if row["runs"]["seconds"]]
     made = figure(9.3, 1.5 + 0.32 * len(rows))
     axes = made.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for ax, name in zip(axes, names, strict=True):

@@ -167,7 +167,7 @@ def _cures() -> Table:
         row("unrolled 5", "Metz et al. 2017", {"unroll": 5}),
         row("packing 2", "Lin et al. 2018", critic(pack=2)),
         row("packing 4", "Lin et al. 2018", critic(pack=4)),
-        row("instance noise", "Sonderby et al. 2017", noise=0.2, noise_end=0.0),
+        row("instance noise", "Sønderby et al. 2017", noise=0.2, noise_end=0.0),
         row("dropout", "as in DCGAN code", critic(dropout=0.3)),
         row("one-sided smoothing", "Salimans et al. 2016", label_smoothing=0.1),
         row("two time scales", "Heusel et al. 2017", lr_d=4e-3, lr_g=1e-3),

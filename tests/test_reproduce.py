@@ -22,6 +22,8 @@ from gan_lessons.tables import BUDGET, TABLES, Row, Table
 from gan_lessons.training import Config, Knobs
 
 STEPS = 24
+RESULTS = Path(__file__).parent.parent / "notebooks" / "results"
+STORED = sorted(folder for folder in RESULTS.glob("*") if folder.is_dir())
 SMALL = Config(Ring(), generator=MLP((8,), "tanh"), discriminator=MLP((8,), "silu"), batch=16)
 
 
@@ -148,6 +150,9 @@ def test_the_report_has_means_spreads_and_the_papers_numbers() -> None:
     text = reproduce.in_words(told)
     assert all(part in text for part in ("plain", "hinge", "3.3", "a paper", "A note.", "1234567"))
     assert "QUICK" not in text
+    table = reproduce.in_markdown(told).split("\n\n")[1].splitlines()
+    assert len(table) == 2 + 4 and len({line.count("|") for line in table}) == 1
+    assert all(part in reproduce.in_markdown(told) for part in ("plain", "a paper", "1234567"))
     run.draw(told)
     assert (run.folder / "figure.png").read_bytes().startswith(b"\x89PNG")
 
@@ -327,3 +332,28 @@ def test_what_a_run_was_made_with_is_said(monkeypatch: pytest.MonkeyPatch) -> No
     assert "jax" in reproduce.made() and "commit" in reproduce.made()
     monkeypatch.setenv("PATH", "")
     assert "commit unknown" in reproduce.made()
+
+
+@pytest.mark.parametrize("folder", STORED, ids=[folder.name for folder in STORED])
+def test_stored_results_are_of_the_tables_as_they_are(folder: Path) -> None:
+    """Whoever changes a recipe must run it again, or the lesson shows what nobody can make."""
+    run = Job(folder.name, folder=folder)
+    run.load()
+    names = {run.key(row, 0)[0]: row for row in run.table.rows}
+    assert run.runs
+    for (recipe, seed), found in run.runs.items():
+        row = names[recipe]
+        assert found["row"] == row.name and found["steps"] <= row.preset.steps
+        assert "commit" in found["made"] and "jax" in found["made"]
+        assert "-changed" not in found["made"] and "unknown" not in found["made"]
+        if run.table.looks:
+            held = [look["step"] for look in run.looks[recipe, seed] if look["held"] >= full(row)]
+            assert found["evaluations"] == pytest.approx(
+                held[0] * row.cost if held else np.nan, nan_ok=True
+            )
+
+
+def full(row: Row) -> int:
+    modes = row.preset.config.data.modes
+    assert modes is not None
+    return len(modes)
