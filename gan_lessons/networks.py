@@ -76,12 +76,15 @@ def _unit(vector: Array) -> Array:
 
 
 class Waves(nnx.Module):
-    """A linear layer on random Fourier features of the input: sin(w.x) and cos(w.x), each w fixed.
+    """A linear layer on random Fourier features of the input: a sin(w.x), a cos(w.x), w fixed.
 
     `count` directions, the same in every network; their lengths are spread evenly in logarithm
     over `band`, in radians per unit of the input. A plain network learns fine detail last;
-    given waves, it need not. (Tancik et al. 2020, arXiv 2006.10739.)
+    given waves, it need not. The amplitude a = .3 is ours: coarse shapes still come first, without
+    which modes get lost. (Tancik et al. 2020, arXiv 2006.10739.)
     """
+
+    AMPLITUDE = 0.3
 
     def __init__(
         self, n_in: int, n_out: int, count: int, band: tuple[float, float], rngs: nnx.Rngs
@@ -96,7 +99,8 @@ class Waves(nnx.Module):
 
     def __call__(self, x: Float[Array, "batch n_in"]) -> Float[Array, "batch n_out"]:
         phase = x @ jnp.array(self.directions)
-        return self.linear(jnp.concatenate([jnp.sin(phase), jnp.cos(phase)], axis=1))
+        waves = jnp.concatenate([jnp.sin(phase), jnp.cos(phase)], axis=1)
+        return self.linear(self.AMPLITUDE * waves)
 
 
 def batch_std(features: Float[Array, "batch n"]) -> Float[Array, "batch 1"]:

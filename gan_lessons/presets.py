@@ -33,7 +33,7 @@ class Preset:
     images: str | None = None  # name of the image set, for a Frechet distance
 
 
-def _decayed(
+def decayed(
     objective: str, rate: float, rate_g_end: float, gamma: float, penalty_end: float, steps: int
 ) -> Knobs:
     """R1 and R2 of weight gamma and one rate for both players, all decayed over `steps`."""
@@ -50,14 +50,31 @@ def _decayed(
     )
 
 
-def _ring() -> Preset:
+def _steady(
+    data: Distribution, scale: float, finest: float, batch: int, gamma: float, steps: int
+) -> Preset:
+    """Modes in the plane that are found, evenly full, and wide. Three things, of little use alone.
+
+    Waves of frequencies up to `finest` let D see how wide a mode is; a deep G crosses the gaps
+    between modes steeply; and with a constant heavy penalty and no momentum the shares of the
+    modes even out, where a penalty that decays lets them drift.
+    """
     config = Config(
-        data=Ring(),
-        generator=MLP((128,) * 4, "tanh"),
-        discriminator=MLP((128,) * 3, "silu"),
-        batch=256,
+        data=data,
+        generator=MLP((64,) * 7, "tanh", scale=scale),
+        discriminator=MLP((128,) * 3, "silu", fourier=64, band=(0.5, finest)),
+        batch=batch,
     )
-    return Preset(config, _decayed("relativistic", 2e-3, 1e-5, 0.1, 0.01, 3000), 3000)
+    knobs = Knobs(
+        lr_g=1.5e-3,
+        lr_d=1.5e-3,
+        lr_d_end=1e-3,
+        decay_steps=steps,
+        beta1=0.0,
+        r1=gamma,
+        r2=gamma,
+    )
+    return Preset(config, knobs, steps)
 
 
 def _playground() -> Preset:
@@ -86,16 +103,6 @@ def _line() -> Preset:
     )
     knobs = Knobs(objective="minimax", lr_d=4e-3, lr_g=5e-4, d_steps=3, r1=0.003)
     return Preset(config, knobs, 2000)
-
-
-def _grid() -> Preset:
-    config = Config(
-        data=Grid(),
-        generator=MLP((128,) * 3, "tanh", scale=4.0),
-        discriminator=MLP((128,) * 3, "silu"),
-        batch=512,
-    )
-    return Preset(config, _decayed("non_saturating", 3e-3, 0.0, 0.3, 0.01, 6000), 6000)
 
 
 def _ganlab(
@@ -169,13 +176,13 @@ def _stacked_digits() -> Preset:
     """
     g, d = MLP((256,) * 3, "silu", "tanh"), MLP((256,) * 3, "silu")
     config = Config(image_set("digits").stacks(), Normal(64), g, d, batch=128)
-    knobs = _decayed("relativistic", 1e-3, 1e-5, 1.0, 0.1, 6000)
+    knobs = decayed("relativistic", 1e-3, 1e-5, 1.0, 0.1, 6000)
     return Preset(config, knobs, 6000, images="digits")
 
 
 _MAKERS = {
-    "ring": _ring,
-    "grid": _grid,
+    "ring": lambda: _steady(Ring(), 1.0, 125.0, 256, 0.3, 9000),
+    "grid": lambda: _steady(Grid(), 4.0, 25.0, 512, 1.0, 12000),
     "playground": _playground,
     "one-dimension": _line,
     "ganlab-line": lambda: _ganlab(GanLabLine(), Uniform(2, 0, 1), (1, 5), (1, 6), (0.03, 0.01), 2),

@@ -16,7 +16,7 @@ from gan_lessons import metrics
 from gan_lessons.distributions import Distribution, Grid, Normal, Ring
 from gan_lessons.images import image_set
 from gan_lessons.networks import MLP
-from gan_lessons.presets import Preset, preset
+from gan_lessons.presets import Preset, decayed, preset
 from gan_lessons.training import Config, Knobs, gradient_evaluations
 
 R3GAN = "R3GAN (Huang et al. 2024, arXiv 2501.05441) used stacked MNIST, 1,000 modes"
@@ -245,7 +245,10 @@ def _small_discriminator() -> Table:
 
 def _penalties() -> Table:
     """The question of R3GAN's table 1 on the 5x5 grid, with the rows that it leaves out."""
-    grid, kinds = preset("grid"), ("none", "R1", "R2", "R1 + R2")
+    g, d = MLP((128,) * 3, "tanh", scale=4.0), MLP((128,) * 3, "silu")
+    config = Config(Grid(), Normal(2), g, d, batch=512)
+    grid = Preset(config, decayed("non_saturating", 3e-3, 0.0, 0.3, 0.01, 6000), 6000)
+    kinds = ("none", "R1", "R2", "R1 + R2")
     published = {
         "non_saturating": {"modes": 693, "kl": 0.927},
         "relativistic": {"modes": 1000, "kl": 0.0781},

@@ -152,7 +152,7 @@ def test_waves_are_sines_and_cosines_beside_the_input():
     lengths = np.linalg.norm(w, axis=0)
     np.testing.assert_allclose(np.diff(np.log(lengths)), np.log(16) / 6, rtol=1e-6)
     assert 0.5 < lengths.min() and lengths.max() < 8
-    seen = np.concatenate([np.sin(X @ w), np.cos(X @ w)], axis=1)
+    seen = 0.3 * np.concatenate([np.sin(X @ w), np.cos(X @ w)], axis=1)
     wanted = X @ module.layers[0].kernel[...] + seen @ module.waves.linear.kernel[...]
     np.testing.assert_allclose(module.features(jnp.asarray(X)), wanted, rtol=1e-4, atol=1e-5)
 
