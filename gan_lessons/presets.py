@@ -182,7 +182,7 @@ def _stacked_digits() -> Preset:
 
 _MAKERS = {
     "ring": lambda: _steady(Ring(), 1.0, 125.0, 256, 0.3, 9000),
-    "grid": lambda: _steady(Grid(), 4.0, 25.0, 512, 1.0, 12000),
+    "grid": lambda: _steady(Grid(), 4.0, 25.0, 512, 1.0, 8000),
     "playground": _playground,
     "one-dimension": _line,
     "ganlab-line": lambda: _ganlab(GanLabLine(), Uniform(2, 0, 1), (1, 5), (1, 6), (0.03, 0.01), 2),

@@ -372,7 +372,9 @@ def _ours(row: dict[str, Any], name: str) -> str:
 def cell(name: str, value: float | None, spread: float | None = None) -> str:
     """A number as the tables show it: `24.8 ± 0.45`."""
     _, form, factor = SHOWN[name]
-    said = [f"{factor * each:{form}}" for each in (value, spread) if each is not None]
+    spread_form = ".2g" if form == ".4g" else form
+    pairs = ((value, form), (spread, spread_form))
+    said = [f"{factor * each:{how}}" for each, how in pairs if each is not None]
     return " ± ".join(said) or "-"
 
 
