@@ -295,7 +295,7 @@ def _read(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
 def _save(path: Path, columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
     part = path.with_suffix(".part")
     with part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns)
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     os.replace(part, path)
