@@ -42,7 +42,7 @@ INITIALIZERS: dict[str, Callable[..., Array]] = {
     "lecun": nnx.initializers.variance_scaling(1.0, "fan_in", "normal"),
     "ganlab": nnx.initializers.variance_scaling(1.0, "fan_in", "normal"),
     "dcgan": nnx.initializers.normal(0.02),
-    "orthogonal": nnx.initializers.orthogonal(1.4),
+    "orthogonal": nnx.initializers.orthogonal(0.8),
 }
 NORMS = ("none", "batch", "spectral")
 ACROSS = ("none", "std", "discrimination")
@@ -190,7 +190,7 @@ class MLP:
             A discriminator keeps "linear": every objective works on logits.
         scale: factor on the output, above 0; set it to the size of the data.
         init: "he" (He et al. 2015, arXiv 1502.01852), "lecun", "dcgan" (standard deviation .02),
-            "orthogonal" (gain 1.4, Metz et al. 2017), or "ganlab".
+            "orthogonal" (gain .8, Metz et al. 2017), or "ganlab".
         norm: "none", "batch" (Ioffe and Szegedy 2015, arXiv 1502.03167; before the activation of
             each hidden layer) or "spectral" (every layer, see `SpectralLinear`).
         dropout: share of each hidden layer set to 0 while training, [0, 1).
