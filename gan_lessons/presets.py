@@ -181,7 +181,7 @@ def _stacked_digits() -> Preset:
 
 
 _MAKERS = {
-    "ring": lambda: _steady(Ring(), 1.0, 125.0, 256, 0.3, 9000),
+    "ring": lambda: _steady(Ring(), 1.0, 125.0, 256, 0.3, 12000),
     "grid": lambda: _steady(Grid(), 4.0, 25.0, 512, 1.0, 8000),
     "playground": _playground,
     "one-dimension": _line,

@@ -172,3 +172,11 @@ def test_names_without_a_near_one(name):
 def test_bad_scales(scale):
     with pytest.raises(InputError, match="scale"):
         MLP((8,), scale=scale)
+
+
+def test_orthogonal_and_dcgan_weights():
+    """Metz et al.: orthogonal times .8; Radford et al.: normal with standard deviation .02."""
+    kernel = np.asarray(build(MLP((40,), init="orthogonal"), 90, 1).layers[0].kernel[...])
+    np.testing.assert_allclose(kernel.T @ kernel, 0.64 * np.eye(40), atol=1e-5)
+    kernel = np.asarray(build(MLP((400,), init="dcgan"), 90, 1).layers[0].kernel[...])
+    assert kernel.std() == pytest.approx(0.02, rel=0.03)
