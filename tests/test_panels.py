@@ -298,3 +298,20 @@ def test_a_still_picture_shows_the_run_on_its_way(monkeypatch):
     assert player.run.step == 120 and len(shown) == 1
     assert names(panels[0]) == ["0", "50", "100", "now"]
     assert list(panels[1].line.get_xdata()) == [0, 50, 100]
+
+
+def test_arrows_are_the_slope_of_the_loss_that_g_really_has():
+    """With feature matching it is that of the mean features, and unrolling bends it."""
+    key_z, key_x = jax.random.split(jax.random.key(7))
+    state, panel = training.init(PLANE, 0), Samples()
+    fake = training.generate(PLANE, state, PLANE.latent.sample(key_z, panel.shown))
+    real = PLANE.data.sample(key_x, panel.shown)
+    d = training.players(PLANE)[1]
+    phi = functools.partial(d.features, d.unravel(state.d), state.rest_d)
+    gap = lambda x: ((phi(real).mean(0) - phi(x).mean(0)) ** 2).sum()  # noqa: E731
+    matched = panel.see(PLANE, state, training.traced(Knobs(feature_matching=1.0)))[2]
+    wanted = -panel.shown * jax.grad(gap)(fake)[: panel.arrows]
+    np.testing.assert_allclose(matched, wanted, rtol=1e-3, atol=1e-5)
+    plain = panel.see(PLANE, state, training.traced(Knobs(lr_d=0.1)))[2]
+    ahead = panel.see(replace(PLANE, unroll=3), state, training.traced(Knobs(lr_d=0.1)))[2]
+    assert np.isfinite(ahead).all() and np.abs(ahead - plain).max() > 0.01 * np.abs(plain).max()
