@@ -44,17 +44,25 @@ def test_discriminators_give_logits(name):
     assert cached(name).config.discriminator.output == "linear"
 
 
-def test_the_ring_and_grid_recipes():
-    ring, grid = cached("ring"), cached("grid")
-    assert ring.config.data == Ring(modes=8, radius=1.0, std=0.01)
-    assert grid.config.data == Grid(side=5, spacing=2.0, std=0.05)
-    for found in (ring, grid):
-        data, d = found.config.data, found.config.discriminator
-        assert data.modes is not None and data.mode_std is not None
-        assert found.config.generator.scale == pytest.approx(data.modes.max())
-        assert d.band[1] >= 1 / data.mode_std  # waves as short as a mode is wide
-        assert found.knobs.r1 == found.knobs.r2 > 0 and found.knobs.penalty_end == 1
-        assert found.steps <= 20_000  # a twentieth of PacGAN's
+def test_the_ring_recipe():
+    found = cached("ring")
+    assert found.config.data == Ring(modes=8, radius=1.0, std=0.01)
+    assert found.config.generator == MLP((128, 128, 128, 128), "tanh")
+    assert found.config.discriminator == MLP((128, 128, 128), "silu")
+    assert (found.config.batch, found.knobs.objective) == (256, "relativistic")
+    assert found.knobs.r1 > 0 and found.knobs.r2 > 0
+
+
+def test_the_grid_recipe():
+    found = cached("grid")
+    data, d = found.config.data, found.config.discriminator
+    assert data == Grid(side=5, spacing=2.0, std=0.05)
+    assert data.modes is not None and data.mode_std is not None
+    assert found.config.generator.scale == pytest.approx(data.modes.max())
+    assert d.band[1] >= 1 / data.mode_std  # waves as short as a mode is wide
+    assert (found.config.batch, found.knobs.objective) == (512, "non_saturating")
+    assert found.knobs.r1 == found.knobs.r2 > 0 and found.knobs.penalty_end == 1
+    assert found.steps <= 20_000  # a twentieth of PacGAN's
 
 
 # set-up: prior, hidden widths of G and D, learning rates of D and G, steps of D to one of G
