@@ -333,18 +333,19 @@ def in_markdown(told: dict[str, Any]) -> str:
 
 
 def _lines(told: dict[str, Any]) -> list[list[str]]:
-    """The cells of the table, heading first; rows of which no run is finished are left out."""
+    """The cells of the table, heading first; without rows of which nobody has numbers."""
     names = told["names"]
     extra = ["runs", "steps", "cost", "seconds", "published"]
     lines = [["", *(SHOWN[name][0] for name in names), *extra]]
     for row in told["rows"]:
-        if not (runs := len(row["runs"]["seconds"])):
+        runs, seconds = len(row["runs"]["seconds"]), row["mean"]["seconds"]
+        if not runs and not row["published"]:
             continue
         paper = [f"{SHOWN[name][0]} {cell(name, x)}" for name, x in row["published"].items()]
         fate = [f"ours diverged {row['diverged']} times"] * bool(row["diverged"])
         said = "; ".join([*paper, *filter(None, [row["source"]]), *fate])
         lines.append([row["row"], *(_ours(row, name) for name in names), str(runs)])
-        took = f"{row['mean']['seconds']:.1f}"
+        took = f"{seconds:.1f}" if runs else "-"
         lines[-1] += [f"{row['steps']:,}", str(row["cost"]), took, said]
     for name in ("real", "perfect"):
         lines.append([f"{name} samples", *(cell(n, told[name].get(n)) for n in names)])
@@ -372,7 +373,7 @@ def _ours(row: dict[str, Any], name: str) -> str:
 def cell(name: str, value: float | None, spread: float | None = None) -> str:
     """A number as the tables show it: `24.8 ± 0.45`."""
     _, form, factor = SHOWN[name]
-    spread_form = ".2g" if form == ".4g" else form
+    spread_form = ".3g" if form == ".4g" else form
     pairs = ((value, form), (spread, spread_form))
     said = [f"{factor * each:{how}}" for each, how in pairs if each is not None]
     return " ± ".join(said) or "-"
@@ -380,7 +381,8 @@ def cell(name: str, value: float | None, spread: float | None = None) -> str:
 
 def picture(told: dict[str, Any], published: str | None) -> bytes:
     """One axis a metric: each seed, a perfect generator and, labelled `published`, the paper."""
-    names, rows = told["names"], [row for row in told["rows"] if row["runs"]["seconds"]]
+    names = told["names"]
+    rows = [row for row in told["rows"] if row["runs"]["seconds"] or row["published"]]
     made = figure(9.3, 1.5 + 0.32 * len(rows))
     axes = made.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for ax, name in zip(axes, names, strict=True):

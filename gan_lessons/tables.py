@@ -104,7 +104,7 @@ def _pacgan(
         for pack, (modes, quality, kl) in published.items():
             critic, batch = replace(d, pack=pack), 100 * pack
             config = Config(data, Normal(2), g, critic, batch, update="simultaneous")
-            paper = {"modes": modes, "high_quality": quality, "kl": kl}
+            paper = {"modes": modes, "high_quality": quality, "kl": kl} if steps > 20_000 else {}
             label = f"PacGAN{pack}, {part}" if pack > 1 else f"GAN, {part}"
             rows.append(Row(label, Preset(config, knobs, steps), paper, PACGAN))
     ours = preset(name)
