@@ -108,7 +108,12 @@ def _reproduce_options(reproduce: argparse.ArgumentParser) -> None:
     add(
         "table", metavar="TABLE", help="ring, grid, unrolled, cures, penalties, stacked-digits, ..."
     )
-    add("--seeds", type=int, metavar="N", help="how many seeds a row (5 or 10; 1 with --quick)")
+    add(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="how many seeds a row (3 to 10, by table; 1 with --quick)",
+    )
     add("--only", default="", metavar="TEXT", help="just the rows whose name contains this")
     add("--quick", action="store_true", help="a sixth of the steps: to look at, not to quote")
     add("--out", type=Path, metavar="FOLDER", help="runs/reproduce-TABLE; finished runs stay there")
@@ -545,7 +550,7 @@ def _reproduce(args: argparse.Namespace) -> int:
     except InputError as error:
         return _fail(error, 2)
     with contextlib.suppress(RuntimeError):  # JAX has computed something already: one device
-        jax.config.update("jax_num_cpu_devices", min(_cores(), args.seeds or 5))
+        jax.config.update("jax_num_cpu_devices", min(_cores(), job.asked or 10))
     job.begin()
     with _ctrl_c() as asked, _bar(*job.steps(), args.json) as bar:
         for taken in job.train():

@@ -45,7 +45,6 @@ INITIALIZERS: dict[str, Callable[..., Array]] = {
     "orthogonal": nnx.initializers.orthogonal(0.8),
 }
 NORMS = ("none", "batch", "spectral")
-ACROSS = ("none", "std", "discrimination")
 PIECES = 5  # linear maps of which a maxout unit takes the largest
 MOMENTUM = 0.95  # of the running means that batch normalisation uses when it does not train
 
@@ -133,6 +132,10 @@ class Closeness(nnx.Module):
         return jnp.exp(-apart).sum(axis=1) - 1  # without the row itself
 
 
+# What the last layer is told of the batch, and in how many numbers.
+ACROSS = {"none": 0, "std": 1, "discrimination": Closeness.KERNELS}
+
+
 class Dense(nnx.Module):
     """x -> activation(... (x W1 + b1) ...) Wn + bn, then an output function and a scale."""
 
@@ -149,7 +152,7 @@ class Dense(nnx.Module):
             if spec.norm == "batch":
                 self.norms.append(nnx.BatchNorm(width * pieces, momentum=MOMENTUM, rngs=rngs))
             fan_in = width
-        seen = fan_in + {"none": 0, "std": 1, "discrimination": Closeness.KERNELS}[spec.across]
+        seen = fan_in + ACROSS[spec.across]
         self.layers.append(linear(seen, n_out, rngs=rngs, kernel_init=self._init(seen)))
         first = pieces * next(iter(spec.hidden), n_out)
         waves = (n_in * spec.pack, first, spec.fourier, spec.band, rngs)

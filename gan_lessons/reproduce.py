@@ -87,8 +87,9 @@ def _six(number: Any) -> float:
 class Job:
     """A table being reproduced from `seeds` seeds (0 on; 1 if `quick`) in a folder.
 
-    `load` reads what is finished, `train` trains the rest, `report` says it all. With `only`,
-    just the rows whose name contains that text.
+    `load` reads what is finished; to train the rest, `begin` and `train`; `report` says it all.
+    `asked` is the number of seeds asked for, None for as many as the table has. With `only`, just
+    the rows whose name contains that text.
 
     Raises: InputError for an unknown table (with the nearest name) or not 1 to 1000 seeds.
     """
@@ -105,20 +106,20 @@ class Job:
         if seeds is not None:
             seeds = int(check_number("--seeds", seeds, 1, 1000, integer=True))
         self.only = only
-        self.name, self.quick, self._asked = name, quick, 1 if quick and seeds is None else seeds
+        self.name, self.quick, self.asked = name, quick, 1 if quick and seeds is None else seeds
         self.folder = folder or Path("runs", f"reproduce-{name}{'-quick' * quick}")
         self.path, self.runs = self.folder / "runs.csv", dict[tuple[str, int], dict[str, Any]]()
         self.looks = dict[tuple[str, int], list[dict[str, Any]]]()
 
     def load(self) -> None:
         """Make the table and read the finished runs; InputError where they cannot be read."""
-        self.table, self.made = TABLES[self.name](), made()
+        self.table = TABLES[self.name]()
         names = [row.name for row in self.table.rows]
         rows = [row for row in self.table.rows if self.only in row.name]
         if not rows:
             raise InputError(f"no row of {self.name} contains {self.only!r}; there are {names}")
         self.table = replace(self.table, rows=rows)
-        self.seeds = range(self._asked or self.table.seeds)
+        self.seeds = range(self.asked or self.table.seeds)
         if self.quick:
             self.table = replace(self.table, rows=[*map(shortened, self.table.rows)])
         for run in _read(self.path, self.columns):
@@ -129,6 +130,7 @@ class Job:
     def begin(self) -> None:
         """Load, and write at once: a folder that cannot be written to shows now."""
         self.load()
+        self.made = made()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._write()
 
@@ -167,9 +169,10 @@ class Job:
         """Train what is missing, one seed on each device; yields the steps just taken."""
         for row in self.table.rows:
             left = [seed for seed in self.seeds if self.key(row, seed) not in self.runs]
+            packs = row.preset.config.batch // row.preset.config.pack
             while left:
-                fits = [k for k in range(1, len(left) + 1) if row.preset.config.batch % k == 0]
-                k = max(k for k in fits if k <= len(jax.devices()))
+                most = min(len(left), len(jax.devices()))
+                k = max(k for k in range(1, most + 1) if packs % k == 0)
                 yield from self._sweep(row, left[:k], k)
                 left = left[k:]
 

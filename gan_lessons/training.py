@@ -89,7 +89,7 @@ class Config:
         check_choice("update", self.update, ("alternating", "simultaneous"))
         unroll = check_number("unroll", self.unroll, 0, 50, integer=True)
         object.__setattr__(self, "unroll", int(unroll))
-        pack = getattr(self.discriminator, "pack", 1)
+        pack = self.pack
         if self.batch % (part := self.devices * pack):
             packs = f" packs of {pack} on" if pack > 1 else ""
             raise InputError(
@@ -100,6 +100,11 @@ class Config:
         if getattr(self.generator, "pack", 1) > 1:
             raise InputError("only a discriminator sees packs: give the generator pack=1")
 
+    @property
+    def pack(self) -> int:
+        """How many examples D judges as one."""
+        return getattr(self.discriminator, "pack", 1)
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -108,8 +113,7 @@ class Knobs:
 
     A rate x with a partner `x_end` decays by a cosine from x to x_end over `decay_steps` steps;
     penalties and noise decay likewise, to a share of what they were. `decay_steps=0` keeps all.
-    Any knob may also be an array with one value
-    for each run of a sweep.
+    Any knob may also be an array with one value for each run of a sweep.
     """
 
     objective: str = "non_saturating"  # a name in gan_lessons.objectives
@@ -764,11 +768,11 @@ def discriminate(config: Config, state: State, x: Float[Array, "n dim"]) -> Floa
     A D that looks `across` its batch takes these n points for the batch.
     """
     discriminator = players(config)[1]
-    packs = jnp.repeat(x, getattr(config.discriminator, "pack", 1), axis=0)
+    packs = jnp.repeat(x, config.pack, axis=0)
     return discriminator.answer(discriminator.unravel(state.d), state.rest_d, packs)[:, 0]
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 4), static_argnames="ema")
+@functools.partial(jax.jit, static_argnums=(0, 1, 4))
 def sample(
     config: Config, n: int, state: State, key: Array, ema: bool = False
 ) -> Float[Array, "n dim"]:

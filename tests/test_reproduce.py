@@ -229,6 +229,26 @@ def test_only_some_rows_are_trained_and_the_others_kept(trained: list) -> None:
         job(only="pluto")
 
 
+@pytest.mark.parametrize(("pack", "shared"), [(1, [8]), (4, [4, 4])])
+def test_seeds_are_shared_out_as_packs_and_devices_allow(
+    monkeypatch: pytest.MonkeyPatch, pack: int, shared: list[int]
+) -> None:
+    """A batch of 16 in packs of 4 does not split over eight devices: four seeds at a time."""
+    table, seen = tiny(), []
+    critic = replace(SMALL, discriminator=replace(SMALL.discriminator, pack=pack))
+    table = replace(table, rows=[Row("packs", Preset(critic, Knobs(), STEPS))])
+    monkeypatch.setitem(TABLES, "tiny", lambda: table)
+    monkeypatch.setattr(reproduce.jax, "devices", lambda: [None] * 8)
+
+    def watch(job: Job, row: Row, seeds: list[int], devices: int) -> Iterator[int]:
+        seen.append(replace(row.preset.config, devices=devices).devices)
+        yield 0
+
+    monkeypatch.setattr(Job, "_sweep", watch)
+    run = job(8)
+    assert sum(run.train()) == 0 and seen == shared
+
+
 def test_a_run_that_diverges_is_counted_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     table = tiny()
     wild = Knobs("wasserstein", lr_d=10, lr_g=10)
