@@ -1,20 +1,45 @@
+"""Sets of images: what they accept, the embedded ones, and the glyphs with known factors."""
+
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
+from typing import Any
 
 import jax
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
 from gan_lessons.distributions import Empirical
 from gan_lessons.errors import InputError
-from gan_lessons.images import ImageSet, Stacked, digits, faces, image_set
+from gan_lessons.images import (
+    GLYPHS,
+    LOADERS,
+    GlyphFactors,
+    ImageSet,
+    Labelled,
+    Stacked,
+    digits,
+    faces,
+    glyph_factors,
+    glyphs,
+    image_set,
+    render_glyphs,
+)
+from gan_lessons.images.drawn import FILLED, RANGES
 
 
 @pytest.mark.parametrize(
     ("load", "size", "n"),
-    [(digits, 8, 1797), (digits, 28, 1797), (faces, 25, 100), (faces, 28, 100)],
+    [
+        *((digits, size, 1797) for size in (8, 16, 28, 32)),
+        *((faces, size, 100) for size in (8, 16, 25, 28, 32, 64)),
+        (glyphs, 28, 10_000),
+    ],
 )
 def test_sets_are_real_images_in_range_and_loaded_once(load, size, n):
     images = load(size)
@@ -102,7 +127,7 @@ def test_a_strange_number_of_layers_is_refused(layers):
 
 @pytest.mark.parametrize("size", [7, 28.5, "28", None, True, [8]])
 def test_other_sizes_are_refused(size):
-    for load in (digits, faces):
+    for load in LOADERS.values():
         with pytest.raises(InputError, match="28"):
             load(size)
 
@@ -110,6 +135,7 @@ def test_other_sizes_are_refused(size):
 def test_sets_by_name():
     assert image_set("faces") is faces(25)
     assert image_set("digits", 28) is digits(28)
+    assert image_set("glyphs") is glyphs(28)
     with pytest.raises(InputError, match="did you mean 'digits'"):
         image_set("digit")
 
@@ -122,7 +148,10 @@ def test_sets_by_name():
         (np.full((3, 4, 4), 255), None),
         (np.full((3, 4, 4), np.nan), None),
         (np.full((3, 4, 4), "ink"), None),
-        (np.zeros((3, 4, 4)), np.zeros(2, int)),
+        (np.eye(4)[:, None] * np.ones((4, 4, 1)), np.zeros(2, int)),
+        (np.eye(4)[:, None] * np.ones((4, 4, 1)), np.zeros(4)),
+        (np.eye(4)[:, None] * np.ones((4, 4, 1)), [-1, 0, 0, 0]),
+        (np.eye(4)[:, None] * np.ones((4, 4, 1)), [0, 0, 0, 1000]),
     ],
 )
 def test_a_users_own_set_is_checked(images, labels):
@@ -130,10 +159,316 @@ def test_a_users_own_set_is_checked(images, labels):
         ImageSet(images, labels, "mine")
 
 
+RAMP = np.linspace(-1, 1, 4 * 6 * 6).reshape(4, 6, 6)
+
+
+@pytest.mark.parametrize(
+    ("images", "hint"),
+    [
+        ([np.zeros((8, 8)), np.zeros((9, 8))], r"\(8, 8\) and \(9, 8\)"),
+        ((RAMP + 1) / 2, "2 \\* images - 1"),
+        ((RAMP + 1) * 127.5, "127.5"),
+        (((RAMP + 1) * 32767.5).astype(np.uint16), "32767.5"),
+        (RAMP * 3, "-3.* / 6"),
+        (np.where(RAMP > 0.9, np.nan, RAMP), "NaN"),
+        (np.where(RAMP > 0.9, np.inf, RAMP), "infinite"),
+        (RAMP[:1], "at least 2"),
+        (RAMP[0], "reshape"),
+        (RAMP.reshape(4, 36), "reshape"),
+        (np.stack([RAMP] * 4, axis=3), "alpha.*:3"),
+        (np.stack([RAMP] * 2, axis=3), "alpha.*0"),
+        (np.stack([RAMP] * 3, axis=1), "transpose"),
+        (np.full((4, 6, 6), -1.0), "the same"),
+        (np.zeros((0, 6, 6)), "at least 2"),
+        ("digits", "array of numbers"),
+        (None, "images must be"),
+    ],
+)
+def test_what_is_wrong_with_images_is_named_and_what_to_try(images, hint):
+    with pytest.raises(InputError, match=hint):
+        ImageSet(images, None, "mine")
+
+
+@pytest.mark.parametrize("divisor", [127.5, 32767.5])
+def test_the_formulas_that_are_hinted_at_work(divisor):
+    scaled = np.rint((RAMP + 1) * divisor)
+    np.testing.assert_allclose(ImageSet(scaled / divisor - 1, None, "").images, RAMP, atol=0.01)
+
+
+@given(arrays.arrays(np.uint8, st.tuples(st.integers(2, 4), st.just(3), st.integers(1, 4))))
+def test_bytes_are_read_as_0_to_255(pixels):
+    if all((pixel == pixels[0]).all() for pixel in pixels):
+        with pytest.raises(InputError, match="the same"):
+            ImageSet(pixels, None, "bytes")
+        return
+    images = ImageSet(pixels, None, "bytes").images
+    assert images.dtype == np.float32
+    assert np.array_equal(np.rint((images + 1) * 127.5), pixels)
+    assert np.array_equal(ImageSet(pixels[..., None], None, "bytes").images, images)
+
+
+def test_black_and_white_and_blank_images_are_fine():
+    masks = RAMP > 0
+    assert set(np.unique(ImageSet(masks, None, "masks").images)) == {-1, 1}
+    some = ImageSet(masks, None, "some are black")  # the first two are
+    assert (some.images[0] == -1).all()
+    bright = ImageSet(np.full((2, 3, 3), [[[200]], [[255]]], np.uint8), None, "bright")
+    assert bright.images.min() > 0  # bytes leave no doubt about their scale
+    assert bright.resized(6).images.min() > 0
+
+
+def test_what_is_handed_in_stays_the_users():
+    mine, labels = RAMP.astype(np.float32), np.arange(4)
+    made = ImageSet(mine, labels, "mine")
+    mine[:] = 0
+    labels[:] = 0
+    assert np.array_equal(made.images, RAMP.astype(np.float32))
+    assert np.array_equal(made.labels, range(4))
+    assert made.classes == 4 and ImageSet(RAMP, None, "mine").classes == 0
+
+
+def test_class_names_must_cover_the_labels():
+    named = ImageSet(RAMP, [0, 1, 0, 1], "mine", ("cat", "dog", "bird"))
+    assert named.classes == 3
+    assert named.distribution(labels=True).shares == (0.5, 0.5, 0)
+    with pytest.raises(InputError, match="class names"):
+        ImageSet(RAMP, [0, 1, 2, 3], "mine", ("cat", "dog"))
+
+
+COLOURS = ImageSet(np.stack([RAMP, -RAMP, RAMP / 2], axis=3), [0, 1, 1, 2], "colours")
+
+
+def test_colour_images_become_rows_and_back():
+    data = COLOURS.distribution()
+    assert COLOURS.shape == data.shape == (6, 6, 3)
+    assert data.dim == 108
+    assert np.array_equal(np.asarray(data.points).reshape(4, 6, 6, 3), COLOURS.images)
+    assert COLOURS.stacks(2).shape == (12, 6, 3)
+
+
+@pytest.mark.parametrize("images", [digits(), COLOURS])
+def test_labelled_rows_are_pixels_and_the_one_hot_label(images):
+    data = images.distribution(labels=True)
+    assert isinstance(data, Labelled)
+    assert data.shape == images.shape
+    assert data.pixels + data.classes == data.dim
+    drawn = np.asarray(jax.jit(data.sample, static_argnums=1)(jax.random.key(0), 50))
+    label = dict(zip((image.tobytes() for image in images.images), images.labels, strict=True))
+    for row in drawn:
+        picture, hot = row[: data.pixels], row[data.pixels :]
+        assert hot.sum() == 1 and hot[label[picture.tobytes()]] == 1
+    shares = np.bincount(images.labels) / len(images)
+    assert data.shares == pytest.approx(tuple(shares))
+
+
+def test_labelled_sets_are_told_apart_and_pass_through_transformations():
+    data, same = (digits().distribution(labels=True) for _ in range(2))
+    assert data == same and hash(data) == hash(same)
+    assert data != digits().distribution()
+    assert data != Empirical(data.points) and repr(data).startswith("Labelled(")
+    shuffled = ImageSet(digits().images, np.roll(of_digits()[1], 1), "shuffled")
+    assert shuffled.distribution(labels=True) != data
+    again = jax.tree.unflatten(*reversed(jax.tree.flatten(data)))
+    assert isinstance(again, Labelled) and again == data and again.shares == data.shares
+    drawn = jax.jit(lambda data: data.sample(jax.random.key(0), 3))(data)
+    assert np.array_equal(drawn, data.sample(jax.random.key(0), 3))
+
+
+def test_labels_that_are_not_there_or_no_labels_are_refused():
+    with pytest.raises(InputError, match="no labels"):
+        faces().distribution(labels=True)
+    for rows in (np.zeros((3, 6)), np.full((3, 6), 0.5), np.ones((3, 6)), np.zeros((3, 4))):
+        with pytest.raises(InputError, match="one-hot"):
+            Labelled(rows, (2, 2))
+
+
+# What earlier releases gave, and stored runs were trained on.
+BEFORE = {
+    (digits, 8): "8aa4a98f227fcb6c0e09f481387d6fb1d13ed860d89d558098140c841f9d9acf",
+    (faces, 25): "edd5974b8a6952508bbc2c51ac28e957898155c44c396266efa0333409f3205f",
+}
+
+
+@pytest.mark.parametrize(("load", "size"), BEFORE)
+def test_original_sizes_are_the_same_on_every_machine(load, size):
+    digest = hashlib.sha256(load(size).images.tobytes()).hexdigest()
+    assert digest == BEFORE[load, size]
+
+
+@pytest.mark.parametrize("size", [16, 32])
+def test_digits_of_any_size_are_those_of_28(size):
+    """Up to the blur of making them the same size again."""
+    small = digits(28).resized(16).images
+    assert np.corrcoef(digits(size).resized(16).images.ravel(), small.ravel())[0, 1] > 0.98
+
+
+def test_made_smaller_stripes_turn_grey():
+    stripes = np.tile(np.where(np.arange(64) % 2, 1.0, -1.0), (2, 64, 1))
+    stripes[1] *= -1
+    small = ImageSet(stripes, None, "stripes").resized(16)
+    assert small.shape == (16, 16)
+    assert np.abs(small.images[:, :, 2:-2]).max() < 0.05
+
+
+@pytest.mark.parametrize("size", [8, 50])
+def test_resizing_keeps_flat_colour_means_and_labels(size):
+    flat = np.broadcast_to(np.array([[-1, 0, 0.5], [1, -0.5, 0]])[:, None, None], (2, 20, 20, 3))
+    small = ImageSet(flat, [1, 0], "flat").resized(size)
+    assert small.images.shape == (2, size, size, 3)
+    np.testing.assert_allclose(small.images[:, 0, 0], flat[:, 0, 0], atol=1e-5)
+    assert np.array_equal(small.labels, [1, 0]) and small.name == "flat"
+    before, after = (each.images.mean(axis=(1, 2)) for each in (faces(), faces().resized(size)))
+    np.testing.assert_allclose(after, before, atol=0.02)
+
+
+def test_resizing_needs_squares_and_sense():
+    assert faces().resized(25) is faces()
+    with pytest.raises(InputError, match="square"):
+        ImageSet(RAMP[:, :3], None, "wide").resized(8)
+    for size in (3, 513, 8.5, "8", None):
+        with pytest.raises(InputError, match="image size"):
+            faces().resized(size)
+
+
+# ---- glyphs
+
+SYMMETRIC = ("ring", "disc", "square", "triangle", "cross", "bar", "star")
+spans = {name: st.floats(*span) for name, span in RANGES.items()}
+one_glyph: Any = st.builds(
+    dict, kind=st.sampled_from([[*GLYPHS].index(k) for k in SYMMETRIC]), **spans
+)
+
+
+def mass(pictures: np.ndarray) -> np.ndarray:
+    """Covered area of each picture, in units where the frame is 2 x 2."""
+    return (pictures + 1).mean(axis=(1, 2)) * 2
+
+
+def centre(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centre of mass (x, y) of each picture, the frame from -1 to 1."""
+    line = (2 * np.arange(pictures.shape[1]) + 1) / pictures.shape[1] - 1
+    covered = pictures + 1
+    total = covered.sum(axis=(1, 2))
+    x, y = covered.sum(axis=1) @ line / total, covered.sum(axis=2) @ line / total
+    return x, y
+
+
+@settings(max_examples=60, deadline=None)
+@given(one_glyph, st.sampled_from([8, 28, 50]))
+def test_the_centre_of_mass_of_a_glyph_is_its_place(factors, size):
+    picture = render_glyphs(GlyphFactors(**factors), size)
+    assert picture.shape == (1, size, size) and picture.dtype == np.float32
+    x, y = centre(picture)
+    assert x[0] == pytest.approx(factors["x"], abs=0.01 + 0.25 / size)
+    assert y[0] == pytest.approx(factors["y"], abs=0.01 + 0.25 / size)
+
+
+@settings(max_examples=40, deadline=None)
+@given(one_glyph)
+def test_areas_are_those_of_geometry(factors):
+    r, w = factors["size"], factors["stroke"]
+    round_ends = np.pi / 4 * w**2
+    areas = {
+        "disc": np.pi * r**2,
+        "ring": 2 * np.pi * r * w,
+        "bar": 2 * r * w + round_ends,
+        "cross": 4 * r * w + 2 * round_ends - w**2,
+        "square": 4 * np.sqrt(2) * r * w - w**2 + round_ends,
+        "triangle": 3 * np.sqrt(3) * r * w - 3 * np.sqrt(3) / 4 * w**2 + round_ends,
+        "star": 10 * 0.5 * 0.45 * np.sin(np.pi / 5) * r**2,
+    }
+    area = mass(render_glyphs(GlyphFactors(**factors), 128))[0]
+    assert area == pytest.approx(areas[list(GLYPHS)[factors["kind"]]], rel=0.03)
+
+
+def test_glyphs_are_drawn_from_their_ranges_independently():
+    factors = glyph_factors(20_000, seed=3)
+    table = np.stack([factors.kind, *(getattr(factors, name) for name in RANGES)])
+    assert np.abs(np.corrcoef(table) - np.eye(6)).max() < 0.03
+    assert np.bincount(factors.kind).min() > 1800
+    for name, (low, high) in RANGES.items():
+        values = getattr(factors, name)
+        assert low <= values.min() < values.max() <= high
+        assert values.mean() == pytest.approx((low + high) / 2, abs=0.02 * (high - low))
+
+
+def test_glyphs_have_their_factors_class_and_a_black_margin():
+    factors, images = glyph_factors(500, 7), glyphs(28, 500, 7)
+    assert np.array_equal(images.labels, factors.kind)
+    assert images.class_names == tuple(GLYPHS) and images.classes == 10
+    assert np.array_equal(images.images, render_glyphs(factors))
+    assert np.array_equal(images.images[[3, 1]], render_glyphs(factors[[3, 1]]))
+    rim = np.ones((28, 28), bool)
+    rim[1:-1, 1:-1] = False
+    assert images.images[:, rim].max() < 0.3  # strokes stay in the frame
+    assert not np.array_equal(images.images, glyphs(28, 500, 8).images)
+    assert np.array_equal(images.images[:20], glyphs(28, 20, 7).images)
+    assert glyphs(28, 500, 7) is images
+
+
+@pytest.mark.parametrize("size", [8, 16])
+def test_small_glyphs_are_large_ones_averaged(size):
+    factors = glyph_factors(200, 1)
+    fine = render_glyphs(factors, 8 * size).reshape(-1, size, 8, size, 8).mean(axis=(2, 4))
+    assert np.abs(render_glyphs(factors, size) - fine).max() < 0.15
+
+
+def test_every_kind_looks_different_and_turning_shows_except_on_round_ones():
+    n = len(GLYPHS)
+    still = {"x": np.zeros(n), "y": np.zeros(n), "size": np.full(n, 0.6), "stroke": np.full(n, 0.2)}
+    upright = render_glyphs(GlyphFactors(np.arange(n), rotation=np.zeros(n), **still))
+    turned = render_glyphs(GlyphFactors(np.arange(n), rotation=np.full(n, 0.5), **still))
+    rows = upright.reshape(n, -1)
+    apart = np.abs(rows[:, None] - rows).mean(axis=2) + np.eye(n)
+    assert apart.min() > 0.05
+    change = dict(zip(GLYPHS, np.abs(upright - turned).mean(axis=(1, 2)), strict=True))
+    assert {kind for kind in change if change[kind] < 0.01} == {"ring", "disc"}
+    assert set(FILLED) <= set(GLYPHS)
+
+
+GOOD = {"kind": 0, "x": 0, "y": 0, "size": 0.5, "rotation": 0, "stroke": 0.2}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"kind": 10},
+        {"kind": -1},
+        {"kind": 0.5},
+        {"kind": "ring"},
+        {"kind": [[0]]},
+        {"x": 2},
+        {"y": np.nan},
+        {"size": 0},
+        {"size": [0.5, 0.5]},
+        {"rotation": "left"},
+        {"stroke": -0.1},
+    ],
+)
+def test_strange_factors_are_refused(bad):
+    with pytest.raises(InputError, match=next(iter(bad))):
+        GlyphFactors(**GOOD | bad)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: glyphs(28, 1), "number of glyphs"),
+        (lambda: glyphs(28, [9]), "number of glyphs"),
+        (lambda: glyphs(28, 10, -1), "seed"),
+        (lambda: glyphs(29), "28"),
+        (lambda: render_glyphs(glyph_factors(5), 2), "image size"),
+    ],
+)
+def test_strange_wishes_for_glyphs_are_refused(call, text):
+    with pytest.raises(InputError, match=text):
+        call()
+
+
 def test_loading_warns_of_nothing_and_importing_loads_nothing():
     code = (
-        "import sys, gan_lessons.images as i; assert not {'sklearn', 'skimage'} & set(sys.modules);"
-        "i.digits(28), i.faces(28)"
+        "import sys, gan_lessons.images as i; assert not {'sklearn', 'skimage', 'PIL'}"
+        " & set(sys.modules); i.digits(28), i.faces(8), i.glyphs(n=20)"
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True
