@@ -435,7 +435,8 @@ def scores(run: Run, images: str | None) -> dict[str, Any]:
         return {"modes": stacks.modes, "kl": stacks.kl, "perfect": perfect}
     if images and (shape := getattr(data, "shape", None)):
         meter = metrics.FrechetMeter(image_set(images, shape[0]))
-        return {"frechet": meter(run.sample(meter.n)), "perfect": {"frechet": meter.floor}}
+        rows = run.sample(meter.n, ema=run.knobs.ema > 0)[:, : meter.extractor.pixels]
+        return {"frechet": meter(rows), "perfect": {"frechet": meter.floor}}
     return {}
 
 
@@ -512,13 +513,15 @@ def _number(text: str) -> int | float | str:
 
 def _made(name: str, text: str) -> Any:
     """What the text names or writes out: two-moons, Ring(modes=12), MLP((64, 64), "tanh")."""
+    from gan_lessons.convnets import ConvDiscriminator, ConvGenerator
     from gan_lessons.distributions import DISTRIBUTIONS, distribution
     from gan_lessons.networks import MLP
 
     kinds: dict[str, Any] = {kind.__name__: kind for kind in DISTRIBUTIONS.values()}
     example = "two-moons or Ring(modes=12)"
     if name in ("generator", "discriminator"):
-        kinds, example = {"MLP": MLP}, "MLP((64, 64), 'tanh')"
+        kinds = {kind.__name__: kind for kind in (MLP, ConvGenerator, ConvDiscriminator)}
+        example = "MLP((64, 64), 'tanh')"
     elif "(" not in text:
         return distribution(text)
     try:

@@ -311,6 +311,36 @@ class TruncatedNormal(_Cube):
         return self._inside(x, -0.5 * jnp.sum(z * z, 1) - scale)
 
 
+@jax.tree_util.register_static
+@dataclass(frozen=True)
+class WithLabels(Distribution):
+    """Latents with a class label: rows [z, one-hot y], y drawn in proportion to `weights`.
+
+    For a generator that is told which class to make (Mirza and Osindero 2014, arXiv 1411.1784).
+    Give it the class frequencies of the data, or D can tell fakes by their labels alone.
+    """
+
+    latent: Distribution
+    weights: tuple[float, ...]
+
+    @property
+    def dim(self) -> int:
+        return self.latent.dim + len(self.weights)
+
+    @property
+    def extent(self) -> Box:
+        return (*self.latent.extent, *[(0.0, 1.0)] * len(self.weights))
+
+    def _sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n dim"]:
+        key_z, key_y = random.split(key)
+        labels = random.categorical(key_y, jnp.log(jnp.array(self.weights)), shape=(n,))
+        return self.given(self.latent.sample(key_z, n), labels)
+
+    def given(self, z: Float[Array, "n z"], labels: Int[Array, "n"]) -> Float[Array, "n dim"]:
+        """Latents z with labels of one's own choice, whole numbers from 0."""
+        return jnp.concatenate([z, jax.nn.one_hot(labels, len(self.weights))], axis=1)
+
+
 # ---- mixtures of Gaussians
 
 

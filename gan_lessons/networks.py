@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,18 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from gan_lessons.errors import InputError, check_choice, check_number
+
+
+class Network(Protocol):
+    """What a config asks of a network spec, beside being frozen and hashable."""
+
+    @property
+    def row_wise(self) -> bool:
+        """Whether each row (or pack) is mapped by itself, without a look at its batch."""
+
+    def build(self, n_in: int, n_out: int, rngs: nnx.Rngs) -> nnx.Module:
+        """The network with `n_in` inputs and `n_out` outputs, weights drawn from `rngs`."""
+
 
 ELEMENTWISE: dict[str, Callable[[Array], Array]] = {
     "relu": jax.nn.relu,

@@ -72,10 +72,16 @@ def show(made: Figure) -> None:
 
 
 def tile(images: np.ndarray, columns: int, gap: int = 1, background: float = 1.0) -> np.ndarray:
-    """Images [n, h, w] side by side in rows of `columns`, with a gap, as one array."""
-    n, height, width = images.shape
+    """Images [n, h, w] side by side in rows of `columns`, with a gap, as one array.
+
+    Colour images [n, h, w, 3] in [-1, 1] come out in [0, 1], as matplotlib wants colours.
+    """
+    if images.ndim == 4:
+        images, background = (np.clip(images, -1, 1) + 1) / 2, (background + 1) / 2
+    n, height, width, *colour = images.shape
     rows = -(-n // columns)
-    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), float(background))
+    sides = rows * (height + gap) - gap, columns * (width + gap) - gap
+    sheet = np.full((*sides, *colour), float(background))
     for i, image in enumerate(images):
         top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
         sheet[top : top + height, left : left + width] = image

@@ -29,7 +29,8 @@ def _bytes(state: State) -> int:
 def _averaging(state: State, before: Knobs, now: Knobs) -> State:
     """`state` as the knobs move: a moving average that is switched on starts from G's weights."""
     if now.ema > 0 and not before.ema > 0:
-        return replace(state, ema=jnp.copy(state.g))
+        rest = jax.tree.map(jnp.copy, state.rest_g)
+        return replace(state, ema=jnp.copy(state.g), ema_rest=rest)
     return state
 
 
@@ -174,9 +175,12 @@ class Run:
             state = training.advance(self.config, state, knobs, min(BLOCK, n - start)).state
         return state
 
-    def sample(self, n: int, seed: int = 0) -> Float[Array, "n dim"]:
-        """`n` samples of the present generator, the same latents for the same `seed`."""
-        return training.sample(self.config, n, self.state, random.key(seed))
+    def sample(self, n: int, seed: int = 0, ema: bool = False) -> Float[Array, "n dim"]:
+        """`n` samples of the present generator, the same latents for the same `seed`.
+
+        With `ema` those of its moving average (see the knob of that name).
+        """
+        return training.sample(self.config, n, self.state, random.key(seed), ema)
 
     def coverage(self, n: int = 2500, seed: int = 0) -> ModeCoverage:
         """Mode coverage of `n` samples; InputError if the data has no known modes."""

@@ -235,7 +235,7 @@ def _stacked_digits() -> Table:
 def _small_discriminator() -> Table:
     """PacGAN's table 3: what is left of 1,000 modes where D is a quarter, or half, of G's width."""
     recipe = preset("stacked-digits")
-    width = recipe.config.generator.hidden[0]
+    width = recipe.config.generator.hidden[0]  # type: ignore[attr-defined]
     published = {
         "none": ((30.6, 5.99), (628, 2.58)),
         "unrolled 5": ((236.4, 4.67), (732, 1.66)),

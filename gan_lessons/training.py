@@ -29,10 +29,11 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int
 
 from gan_lessons import objectives
+from gan_lessons.augmentation import augment
 from gan_lessons.distributions import Distribution, Normal, Ring
 from gan_lessons.errors import InputError, check_choice, check_number
 from gan_lessons.keys import unrolled
-from gan_lessons.networks import MLP
+from gan_lessons.networks import MLP, Network
 
 
 def _cache_compiled_programs() -> None:
@@ -63,7 +64,7 @@ class Config:
 
     Attributes:
         data: what G imitates; latent: what G maps from.
-        generator, discriminator: network specs (`gan_lessons.networks`).
+        generator, discriminator: network specs (`gan_lessons.networks`, `gan_lessons.convnets`).
         batch: examples per update, 1 to 65536; a multiple of `devices`.
         optimizer: a name in OPTIMIZERS, for both players.
         update: "alternating" (G answers the D just updated) or "simultaneous".
@@ -73,8 +74,8 @@ class Config:
 
     data: Distribution = Ring()
     latent: Distribution = Normal(2)
-    generator: MLP = MLP((128, 128, 128, 128), "tanh")
-    discriminator: MLP = MLP((128, 128, 128), "silu")
+    generator: Network = MLP((128, 128, 128, 128), "tanh")
+    discriminator: Network = MLP((128, 128, 128), "silu")
     batch: int = 256
     optimizer: str = "adam"
     update: str = "alternating"
@@ -137,6 +138,9 @@ class Knobs:
     label_smoothing: float = 0.0  # one-sided, [0, 1)
     ema: float = 0.0  # decay of the moving average of G's weights, [0, 1); 0 keeps none
     feature_matching: float = 0.0  # share of G's loss that compares D's mean features, [0, 1]
+    augment: float = 0.0  # strength of the augmentation of the pictures that D sees, [0, 1]
+    l1: float = 0.0  # weight in G's loss of mean |G(z) - x| over pairs of fake and real
+    l2: float = 0.0  # weight in G's loss of mean (G(z) - x)^2 over pairs of fake and real
 
 
 _RANGES: dict[str, tuple[float, float, bool]] = {
@@ -154,11 +158,17 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
     "label_smoothing": (0, 0.999, False),
     "ema": (0, 0.99999, False),
     "feature_matching": (0, 1, False),
-} | dict.fromkeys(("r1", "r2", "zero_gp", "wgan_gp", "clip", "noise"), (0, 10000.0, False))
+    "augment": (0, 1, False),
+} | dict.fromkeys(
+    ("r1", "r2", "zero_gp", "wgan_gp", "clip", "noise", "l1", "l2"), (0, 10000.0, False)
+)
 
 KNOBS = tuple(field.name for field in fields(Knobs))
 # Terms that cost time even at weight 0, so they are compiled in only when their knob is not 0.
-TERMS = ("r1", "r2", "zero_gp", "wgan_gp", "clip", "noise", "ema", "feature_matching")
+TERMS = (
+    *("r1", "r2", "zero_gp", "wgan_gp", "clip", "noise", "ema", "feature_matching"),
+    *("augment", "l1", "l2"),
+)
 
 
 def check_knob(name: str, value: Any) -> None:
@@ -201,6 +211,7 @@ class State:
     rest_g: Any  # what a network keeps beside its parameters (batch statistics, dropout keys)
     rest_d: Any
     ema: Float[Array, "g_params"]
+    ema_rest: Any  # the same average of rest_g
 
 
 class Player(NamedTuple):
@@ -215,7 +226,7 @@ class Player(NamedTuple):
     row_wise: bool  # whether it maps each row by itself: no batch statistics, no dropout
 
 
-def _player(spec: MLP, n_in: int, n_out: int) -> Player:
+def _player(spec: Network, n_in: int, n_out: int) -> Player:
     def build(key: Array) -> tuple[Any, ...]:
         return nnx.split(spec.build(n_in, n_out, nnx.Rngs(key)), nnx.Param, ...)
 
@@ -243,7 +254,7 @@ def _player(spec: MLP, n_in: int, n_out: int) -> Player:
     def features(params: Any, rest: Any, x: Array) -> Array:
         return module(params, rest).features(x)
 
-    alone = getattr(spec, "row_wise", True) and not jax.tree.leaves(kept)
+    alone = spec.row_wise and not jax.tree.leaves(kept)
     return Player(make, apply, answer, features, unravel, zeros.size, alone)
 
 
@@ -299,7 +310,8 @@ def _init(config: Config, key: Array) -> State:
     (g, rest_g), (d, rest_d) = generator.make(key_g), discriminator.make(key_d)
     rule = optimizer(config, jnp.float32(0), jnp.float32(0))
     start = jnp.zeros((), jnp.int32)
-    return State(start, run, g, d, rule.init(g), rule.init(d), rest_g, rest_d, g + 0)
+    average = g + 0, jax.tree.map(jnp.copy, rest_g)
+    return State(start, run, g, d, rule.init(g), rule.init(d), rest_g, rest_d, *average)
 
 
 def init(config: Config, seed: int | Sequence[int] = 0) -> State:
@@ -356,6 +368,26 @@ def annealed(start: Array, end: Array, step: Array, decay_steps: Array) -> Array
     return jnp.where(decay_steps > 0, cosine, start)
 
 
+def reconstruction(power: int, real: Array, fake: Array) -> Array:
+    """mean |fake - real|^power over all pairs (i, i) of a batch and all coordinates.
+
+    A term in G's loss where G's answer has a right one beside it (Isola et al. 2017,
+    arXiv 1611.07004, eq. 3, power 1). Where the pairs are drawn independently it pulls every
+    sample to the median (1) or the mean (2) of the data.
+    """
+    return (jnp.abs(fake - real) ** power).mean()
+
+
+def averaged(decay: Array, average: Any, now: Any) -> Any:
+    """decay * average + (1 - decay) * now, leaf by leaf; whole numbers and keys are now's."""
+
+    def mix(old: Array, new: Array) -> Array:
+        number = jnp.issubdtype(new.dtype, jnp.floating)
+        return decay * old + (1 - decay) * new if number else new
+
+    return jax.tree.map(mix, average, now)
+
+
 class Step:
     """One step of the game, for one config and one set of compiled-in terms.
 
@@ -407,6 +439,13 @@ class Step:
         out, rest = self.discriminator.apply(d, rest, x)
         return out[:, 0], rest
 
+    def shown(self, key: Array, knobs: Any, x: Array, anneal: Any) -> Array:
+        """What D gets to see of a batch: augmented pictures, instance noise."""
+        if "augment" in self.terms:
+            key_augment = self.apart(random.fold_in(key, 1))
+            x = augment(key_augment, x, self.data.shape, knobs.augment)  # type: ignore[attr-defined]
+        return self.noisy(key, knobs, x, anneal)
+
     def noisy(self, key: Array, knobs: Any, x: Array, anneal: Any) -> Array:
         """Instance noise (Sønderby et al. 2017, arXiv 1610.04490), the same on every device."""
         if "noise" not in self.terms:
@@ -421,8 +460,8 @@ class Step:
         """Gradient of D's loss with all penalties: (flat gradient, metrics, rest of D)."""
         keys = random.split(key, 3)
         between = self.apart(keys[2])
-        real = self.noisy(keys[0], knobs, real, anneal)
-        fake = self.noisy(keys[1], knobs, fake, anneal)
+        real = self.shown(keys[0], knobs, real, anneal)
+        fake = self.shown(keys[1], knobs, fake, anneal)
 
         d = self.discriminator.unravel(state.d)
         judge = lambda d: self.verdicts(d, state.rest_d, real, fake)  # noqa: E731
@@ -483,8 +522,8 @@ class Step:
             return jax.value_and_grad(loss)(fake)
         keys = random.split(key, 3)
         params, rest_d = self.discriminator.unravel(state.d), state.rest_d
-        noisy = lambda i, x: self.noisy(keys[i], knobs, x, anneal)  # noqa: E731
-        judge = lambda i, x: self.logits(params, rest_d, noisy(i, x))[0]  # noqa: E731
+        shown = lambda i, x: self.shown(keys[i], knobs, x, anneal)  # noqa: E731
+        judge = lambda i, x: self.logits(params, rest_d, shown(i, x))[0]  # noqa: E731
         on_fake, pull = jax.vjp(functools.partial(judge, 1), fake)
         on_real = jnp.full_like(on_fake, jnp.nan)  # not looked at, unless the loss pairs
         if "pairs_batch" in self.terms:
@@ -496,6 +535,11 @@ class Step:
             share = knobs.feature_matching
             gap, extra = jax.value_and_grad(self.feature_gap)(fake, params, rest_d, real)
             value, slope = value + share * (gap - value), slope + share * (extra - slope)
+        for name in {"l1", "l2"} & self.terms:
+            apart = functools.partial(reconstruction, int(name[1]), real)
+            far, extra = jax.value_and_grad(apart)(fake)
+            weight = getattr(knobs, name)
+            value, slope = value + weight * far, slope + weight * extra
         return value, slope
 
     def loss_ahead(
@@ -602,6 +646,8 @@ class Step:
         moved = replace(moved, rest_g=rest_g, step=before.step + 1)
         again = jnp.where(fine, knobs.g_steps - 1, 0)
         moved = lax.fori_loop(0, again, extra_g, moved)
+        if "ema" in self.terms:
+            moved = replace(moved, ema_rest=averaged(knobs.ema, moved.ema_rest, moved.rest_g))
         return self.guard(before, moved, fine), jnp.stack([seen[n] for n in METRICS]), fine
 
     def guard(self, before: State, after: State, fine: Array) -> State:
@@ -610,7 +656,7 @@ class Step:
         G's weights, moments and average have not moved then, so they need no second look.
         """
         keep: Any = functools.partial(jax.tree.map, functools.partial(jnp.where, fine))
-        names = ("step", "d", "opt_d", "rest_g", "rest_d")
+        names = ("step", "d", "opt_d", "rest_g", "rest_d", "ema_rest")
         kept = {name: keep(getattr(after, name), getattr(before, name)) for name in names}
         return replace(after, **kept)
 
@@ -719,6 +765,17 @@ def terms(knobs: Knobs) -> frozenset[str]:
     return frozenset(on)
 
 
+def _check_terms(config: Config, on: frozenset[str]) -> None:
+    """Raise InputError where a config has no use for one of the terms that are switched on."""
+    if "augment" in on and not getattr(config.data, "shape", None):
+        raise InputError("augment changes pictures: set it to 0, or take data such as digits()")
+    if config.unroll and (lost := sorted(on & {"feature_matching", "augment", "l1", "l2"})):
+        raise InputError(
+            f"an unrolled G looks through D's future loss alone: set {' and '.join(lost)} to 0, "
+            "or unroll to 0"
+        )
+
+
 class Chunk(NamedTuple):
     """What one call of `advance` gives back, still on the device.
 
@@ -746,6 +803,7 @@ def advance(config: Config, state: State, knobs: Knobs, n: int) -> Chunk:
                 f"{name} has shape {shape}, but the state holds {state.step.size} run(s); "
                 "give one number for all, or init(config, [seeds]) and one number a run"
             )
+    _check_terms(config, terms(knobs))
     go = _program(config, state)
     return Chunk(*go(config, terms(knobs), config.data, state, traced(knobs), count))
 
@@ -757,8 +815,9 @@ def _generate(config: Config, g: Array, rest: Any, z: Array) -> Array:
 
 
 def generate(config: Config, state: State, z: Float[Array, "n latent"], ema: bool = False) -> Array:
-    """G(z), Float[n, dim]; with `ema` by the moving average of G's weights."""
-    return _generate(config, state.ema if ema else state.g, state.rest_g, z)
+    """G(z), Float[n, dim]; with `ema` by the moving average of G's weights and statistics."""
+    g, rest = (state.ema, state.ema_rest) if ema else (state.g, state.rest_g)
+    return _generate(config, g, rest, z)
 
 
 @functools.partial(jax.jit, static_argnums=0)

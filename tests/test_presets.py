@@ -41,7 +41,12 @@ def test_a_preset_is_ready_to_train(name):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_discriminators_give_logits(name):
-    assert cached(name).config.discriminator.output == "linear"
+    """No squashing at the end: logits of any size come out, and negative ones."""
+    discriminator = training.players(cached(name).config)[1]
+    d, rest = discriminator.make(jax.random.key(0))
+    x = 100 * jax.random.normal(jax.random.key(1), (64, cached(name).config.data.dim))
+    logits = discriminator.answer(discriminator.unravel(d), rest, x)
+    assert logits.shape == (64, 1) and np.abs(logits).max() > 2
 
 
 def test_the_ring_recipe():

@@ -28,7 +28,7 @@ OWNERS = packages_distributions()
 FLOORS = (
     {"errors"},
     {"distributions", "images"},
-    {"objectives", "networks", "keys"},
+    {"objectives", "networks", "keys", "augmentation", "convolution", "convnets"},
     {"training", "presets"},
     {"plots", "metrics", "theory", "dynamics", "checkpoints"},
     {"live", "exercises", "run", "tables", "reproduce", "cli", "__main__"},

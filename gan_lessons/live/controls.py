@@ -44,6 +44,10 @@ LABELS = {
     "noise": "noise",
     "label_smoothing": "smooth",
     "ema": "averaging",
+    "feature_matching": "features",
+    "augment": "augment",
+    "l1": "L1",
+    "l2": "L2",
 }
 HELP = {
     "objective": "What the two players are paid",
@@ -61,6 +65,10 @@ HELP = {
     "beta1": "Adam's momentum",
     "beta2": "Decay of Adam's second moment",
     "ema": "Decay of the moving average of G's weights",
+    "feature_matching": "Share of G's loss that compares D's mean features",
+    "augment": "How much the pictures that D sees are moved, brightened and cut",
+    "l1": "Weight in G's loss of the mean difference between pairs of fake and real",
+    "l2": "Weight in G's loss of the mean squared difference between pairs of fake and real",
 }
 STYLE = {"description_width": "66px"}
 
@@ -86,8 +94,9 @@ def slider(name: str, now: Any) -> Any:
         )
     if name in ("d_steps", "g_steps"):
         return widgets.IntSlider(value=now, min=0, max=10, **common)
-    if name in ("beta1", "beta2", "label_smoothing", "ema"):
-        top = {"label_smoothing": 0.5, "beta1": 0.95}.get(name, 0.999)
+    if name in ("beta1", "beta2", "label_smoothing", "ema", "feature_matching", "augment"):
+        tops = {"label_smoothing": 0.5, "beta1": 0.95, "feature_matching": 1, "augment": 1}
+        top = tops.get(name, 0.999)
         step = 0.001 if name in ("beta2", "ema") else 0.05
         return widgets.FloatSlider(
             value=now, min=0, max=top, step=step, readout_format=".3g", **common

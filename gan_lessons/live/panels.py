@@ -8,6 +8,7 @@ True if axes changed, so that the background must be drawn again.
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -507,7 +508,7 @@ def signed(number: float) -> str:
     return f"{number:g}".replace("-", "\N{MINUS SIGN}")
 
 
-def _image_shape(config: Config, panel: str) -> tuple[int, int]:
+def _image_shape(config: Config, panel: str) -> tuple[int, ...]:
     shape = getattr(config.data, "shape", None)
     if shape is None:
         raise InputError(f"{panel} shows images; take data from gan_lessons.images, e.g. digits()")
@@ -515,12 +516,16 @@ def _image_shape(config: Config, panel: str) -> tuple[int, int]:
 
 
 class _Pictures(Panel):
-    """A sheet of `rows` times eight images; four rows or fewer stack in pairs."""
+    """A sheet of `rows` times eight images; four rows or fewer stack in pairs.
+
+    With `ema` the moving average of G makes them (switch the knob of that name on).
+    """
 
     columns, gap, tall = 8, 0.22, 1.12
 
-    def __init__(self, rows: int = 8) -> None:
+    def __init__(self, rows: int = 8, ema: bool = False) -> None:
         super().__init__()
+        self.ema = ema
         self.rows = int(check_number("rows", rows, 1, 32, integer=True))
         self.half = self.rows <= 4
 
@@ -528,7 +533,7 @@ class _Pictures(Panel):
         raise NotImplementedError
 
     def see(self, config: Config, state: State, knobs: Any) -> Any:
-        return training.generate(config, state, self.latents(config))
+        return training.generate(config, state, self.latents(config), self.ema)
 
     def setup(self, ax: Axes, run: Run) -> None:
         self.shape = _image_shape(run.config, type(self).__name__)
@@ -546,12 +551,13 @@ class _Pictures(Panel):
         )
         ax.set_anchor("NW")
         bare(ax)
-        ax.set_title(self.title)
+        ax.set_title(f"{self.title}, averaged G" if self.ema else self.title)
 
     def lay(self, images: Float[np.ndarray, "n pixels"]) -> None:
         """Show `images` from the top left; what is left over stays white."""
         sheet = self.blank.copy()
-        sheet[: len(images)] = images.reshape(-1, *self.shape)
+        pixels = images[:, : math.prod(self.shape)]  # without labels
+        sheet[: len(images)] = pixels.reshape(-1, *self.shape)
         self.sheet.set_data(tile(sheet, self.columns))
 
     def update(self, seen: Any, view: View) -> bool:
@@ -602,8 +608,8 @@ class OverTime(_Pictures):
     remembers = True
     first = 50
 
-    def __init__(self, rows: int = 8) -> None:
-        super().__init__(rows)
+    def __init__(self, rows: int = 8, ema: bool = False) -> None:
+        super().__init__(rows, ema)
         self.memory = _Memory()
 
     def latents(self, config: Config) -> Array:
@@ -654,10 +660,11 @@ class Quality(Panel):
         return jax.tree.map(jnp.copy, (state.g, state.rest_g))
 
     def setup(self, ax: Axes, run: Run) -> None:
-        if (pixels := self.meter.extractor.pixels) != run.config.data.dim:
+        pixels = math.prod(_image_shape(run.config, "Quality"))
+        if (wanted := self.meter.extractor.pixels) != pixels:
             raise InputError(
-                f"this meter measures images of {pixels} pixels, and the data has "
-                f"{run.config.data.dim}; make a FrechetMeter of the same image set"
+                f"this meter measures images of {wanted} pixels, and the data has "
+                f"{pixels}; make a FrechetMeter of the same image set"
             )
         self.ax = ax
         self.latents = run.config.latent.sample(random.key(5), self.meter.n)
@@ -679,7 +686,8 @@ class Quality(Panel):
     def measure(self, seen: Any, run: Run) -> float:
         g, rest = seen
         state = replace(run.state, g=g, rest_g=rest)
-        return self.meter(np.asarray(training.generate(run.config, state, self.latents)))
+        rows = np.asarray(training.generate(run.config, state, self.latents))
+        return self.meter(rows[:, : self.meter.extractor.pixels])  # without labels
 
     def rescale(self, step: int, worst: float) -> bool:
         """Widen the axes like those of the losses, seldom; True if they changed."""

@@ -1,0 +1,228 @@
+"""Convolutions with a 4x4 kernel and stride 2, the only ones in these lessons, quick on a CPU too.
+
+Same parameters and numbers as `flax.nnx.Conv` and `flax.nnx.ConvTranspose` with kernel_size=(4, 4),
+strides=(2, 2), padding="SAME". On a GPU or TPU they call XLA's own convolution and its transposes.
+On a CPU only the plain convolution is quick; its transposes, which are the gradients, are up to 50
+times slower in a compiled loop. There, what is slow is written as something that is quick.
+
+Three functions do all the work, and each is the derivative of the other two:
+
+    convolve(x, k)_i = sum_a x_(2i+a-1) k_a        pictures to half their side
+    spread(y, k)_j = sum_(2i+a-1=j) y_i k_a^T      back to twice the side: `convolve` transposed
+    correlate(x, y)_a = sum_i x_(2i+a-1)^T y_i     the slope of <convolve(x, k), y> in k
+
+(in one dimension; i and a are pairs in two). All can be differentiated in reverse again and again.
+
+The trick is to see 2x2 pixels as one block of 4c channels: the 4x4 kernel with stride 2 is then a
+2x2 kernel with stride 1, four `taps`, each a matrix [4c, n_out] that meets one block.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import lax
+from jax.custom_batching import sequential_vmap
+from jaxtyping import Array, Float
+
+from gan_lessons.errors import InputError, check_choice
+
+FORMS = ("auto", "native", "cpu")
+LECUN = nnx.initializers.lecun_normal()  # what `flax.nnx` starts from
+THIN = 4  # up to so many channels, one product with all taps side by side is quicker
+NAMES = ("NHWC", "HWIO", "NHWC")  # of the dimensions of picture, kernel and result
+TAPS = [(a, b) for a in (0, 1) for b in (0, 1)]
+hold = lax.optimization_barrier
+Size = tuple[int, ...]
+Picture = Float[Array, "n height width n_in"]
+Half = Float[Array, "n half_height half_width n_out"]
+Kernel = Float[Array, "4 4 n_in n_out"]
+
+
+def halved(size: Size) -> Size:
+    """Height and width after a convolution: half, rounded up."""
+    return -(-size[0] // 2), -(-size[1] // 2)
+
+
+def _native_convolve(x: Picture, kernel: Kernel) -> Half:
+    return lax.conv_general_dilated(x, kernel, (2, 2), "SAME", dimension_numbers=NAMES)
+
+
+def _blocks(x: Picture) -> Float[Array, "n rows 2 columns two_n_in"]:
+    """x as blocks of 2x2 pixels, in a frame of zeros: one before, one or two behind ("SAME")."""
+    n, height, width, c = x.shape
+    h, w = halved((height, width))
+    framed = jnp.pad(x, ((0, 0), (1, 2 * h + 1 - height), (1, 2 * w + 1 - width), (0, 0)))
+    return framed.reshape(n, h + 1, 2, w + 1, 2 * c)
+
+
+def _matrices(kernel: Kernel) -> list[Float[Array, "four_n_in n_out"]]:
+    """The four taps of a kernel, in the order of TAPS."""
+    corners = [kernel[2 * a : 2 * a + 2, 2 * b : 2 * b + 2] for a, b in TAPS]
+    return [corner.reshape(4 * kernel.shape[2], kernel.shape[3]) for corner in corners]
+
+
+@sequential_vmap
+def _cpu_convolve(x: Picture, kernel: Kernel) -> Half:
+    if x.shape[3] > THIN:
+        return _native_convolve(x, kernel)
+    blocks, (h, w) = _blocks(x), halved(x.shape[1:3])
+    seen = [blocks[:, a : a + h, :, b : b + w].transpose(0, 1, 3, 2, 4) for a, b in TAPS]
+    rows = jnp.concatenate([tap.reshape(len(x) * h * w, -1) for tap in seen], axis=1)
+    return (rows @ jnp.concatenate(_matrices(kernel))).reshape(len(x), h, w, -1)
+
+
+def _cpu_spread(y: Half, kernel: Kernel, size: Size) -> Picture:
+    """Each pixel of y times each tap is a block; blocks that meet add up."""
+
+    @sequential_vmap
+    def spread(y: Half, kernel: Kernel) -> Picture:
+        (n, h, w, n_out), c = y.shape, kernel.shape[2]
+        rows, taps = y.reshape(n * h * w, n_out), _matrices(kernel)
+        if c > THIN:
+            parts = [rows @ tap.T for tap in taps]
+        else:
+            parts = jnp.split(rows @ jnp.concatenate(taps).T, 4, axis=1)
+        total: Any = 0
+        for (a, b), part in zip(TAPS, parts, strict=True):
+            frame = ((0, 0), (a, 1 - a), (b, 1 - b), (0, 0), (0, 0))
+            total = total + jnp.pad(part.reshape(n, h, w, 2, 2 * c), frame)
+        framed = total.transpose(0, 1, 3, 2, 4).reshape(n, 2 * h + 2, 2 * w + 2, c)
+        return framed[:, 1 : size[0] + 1, 1 : size[1] + 1]
+
+    return spread(y, kernel)
+
+
+@sequential_vmap
+def _cpu_correlate(x: Picture, y: Half) -> Kernel:
+    """A plain convolution of blocks with y: channels are its batch, the batch its channels.
+
+    The barriers keep XLA from folding the transposes into a convolution that it runs slowly, and
+    from doing them element by element inside whatever comes next.
+    """
+    (n, height, width, c), (h, w), n_out = x.shape, halved(x.shape[1:3]), y.shape[3]
+    turned = hold(hold(x).transpose(3, 1, 2, 0))
+    framed = jnp.pad(turned, ((0, 0), (1, 2 * h + 1 - height), (1, 2 * w + 1 - width), (0, 0)))
+    blocks = framed.reshape(c, h + 1, 2, w + 1, 2, n).transpose(2, 4, 0, 1, 3, 5)
+    seen, filters = hold((blocks.reshape(4 * c, h + 1, w + 1, n), y.transpose(1, 2, 0, 3)))
+    taps = lax.conv_general_dilated(seen, filters, (1, 1), "VALID", dimension_numbers=NAMES)
+    taps = hold(taps).reshape(2, 2, c, 2, 2, n_out).transpose(3, 0, 4, 1, 2, 5)
+    return hold(taps.reshape(4, 4, c, n_out))
+
+
+@jax.custom_vjp
+def convolve(x: Picture, kernel: Kernel) -> Half:
+    """The convolution of x with a kernel, stride 2: sum_a x_(2i+a-1) k_a."""
+    return _cpu_convolve(x, kernel)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def spread(y: Half, kernel: Kernel, size: Size) -> Picture:
+    """The transpose of `convolve` for pictures of that size: sum_(2i+a-1=j) y_i k_a^T."""
+    return _cpu_spread(y, kernel, size)
+
+
+@jax.custom_vjp
+def correlate(x: Picture, y: Half) -> Kernel:
+    """The slope of <convolve(x, k), y> in the kernel k: sum_i x_(2i+a-1)^T y_i."""
+    return _cpu_correlate(x, y)
+
+
+def _convolve_back(seen: tuple[Array, Array], dy: Half) -> tuple[Picture, Kernel]:
+    x, kernel = seen
+    return spread(dy, kernel, x.shape[1:3]), correlate(x, dy)
+
+
+def _spread_back(size: Size, seen: tuple[Array, Array], dx: Picture) -> tuple[Half, Kernel]:
+    y, kernel = seen
+    return convolve(dx, kernel), correlate(dx, y)
+
+
+def _correlate_back(seen: tuple[Array, Array], dk: Kernel) -> tuple[Picture, Half]:
+    x, y = seen
+    return spread(y, dk, x.shape[1:3]), convolve(x, dk)
+
+
+convolve.defvjp(lambda x, kernel: (convolve(x, kernel), (x, kernel)), _convolve_back)
+spread.defvjp(lambda y, kernel, size: (spread(y, kernel, size), (y, kernel)), _spread_back)
+correlate.defvjp(lambda x, y: (correlate(x, y), (x, y)), _correlate_back)
+
+
+def on_cpu(form: str) -> bool:
+    """Whether `form` means the CPU's form here: asked for, or left open on a CPU."""
+    return form == "cpu" or (form == "auto" and jax.default_backend() == "cpu")
+
+
+def _check_picture(x: Array, n_in: int) -> None:
+    if x.ndim != 4 or x.shape[3] != n_in or 0 in x.shape:
+        raise InputError(
+            f"a convolution takes pictures [n, height, width, {n_in}], not an array of shape "
+            f"{tuple(x.shape)}; rows become pictures by x.reshape(-1, height, width, {n_in})"
+        )
+
+
+class Conv(nnx.Module):
+    """y = x * kernel + bias: [n, h, w, n_in] -> [n, ceil(h/2), ceil(w/2), n_out].
+
+    Kernel 4x4, stride 2, padding "SAME"; the same as `flax.nnx.Conv` with the same `kernel`
+    [4, 4, n_in, n_out] and `bias` [n_out].
+
+    Args:
+        n_in, n_out: channels of the pictures that come and go.
+        rngs: where the first weights are drawn from.
+        use_bias: whether there is a bias (not needed before batch normalisation).
+        kernel_init: as for `flax.nnx.Conv`.
+        form: "auto", "native" (XLA's convolution and its own gradients) or "cpu".
+
+    Raises: InputError if `form` is none of FORMS, or when called on anything but
+        [n, h, w, n_in].
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        *,
+        rngs: nnx.Rngs,
+        use_bias: bool = True,
+        kernel_init: Callable[..., Array] = LECUN,
+        form: str = "auto",
+    ) -> None:
+        self.n_in, self.form = n_in, check_choice("form", form, FORMS)
+        shape = (4, 4, n_in, n_out)
+        self.kernel = nnx.Param(kernel_init(rngs.params(), shape, jnp.float32))
+        self.bias: Any = nnx.Param(jnp.zeros(n_out)) if use_bias else None
+
+    def weights(self) -> Kernel:
+        """The kernel that the next call uses."""
+        return self.kernel[...]
+
+    def __call__(self, x: Picture) -> Half:
+        _check_picture(x, self.n_in)
+        return self.biased(self.apply(x, self.weights()))
+
+    def apply(self, x: Picture, kernel: Kernel) -> Half:
+        return (convolve if on_cpu(self.form) else _native_convolve)(x, kernel)
+
+    def biased(self, y: Array) -> Array:
+        return y if self.bias is None else y + self.bias[...].reshape(1, 1, 1, -1)
+
+
+class ConvTranspose(Conv):
+    """The way back, [n, h, w, n_in] -> [n, 2h, 2w, n_out]: each pixel spreads over 4x4 pixels.
+
+    The same as `flax.nnx.ConvTranspose` with kernel 4x4, stride 2, padding "SAME" and the same
+    `kernel` [4, 4, n_in, n_out] and `bias` [n_out]. Arguments and errors as in `Conv`.
+    """
+
+    def apply(self, x: Array, kernel: Kernel) -> Array:
+        if not on_cpu(self.form):
+            return lax.conv_transpose(x, kernel, (2, 2), "SAME", dimension_numbers=NAMES)
+        _, height, width, _ = x.shape
+        turned = kernel[::-1, ::-1].swapaxes(2, 3)
+        return spread(x, turned, (2 * height, 2 * width))
