@@ -1,0 +1,71 @@
+"""How good is a generator? Counting modes, distances between images, neighbours, copies.
+
+Print the ceilings and floors beside the numbers: a perfect generator scores neither 100 % high
+quality nor zero divergence nor zero Frechet distance on a finite sample.
+"""
+
+from gan_lessons.metrics.features import (
+    FeatureExtractor,
+    FrechetMeter,
+    frechet_features,
+    train_feature_extractor,
+)
+from gan_lessons.metrics.modes import (
+    STACK_SAMPLES,
+    ModeCoverage,
+    StackCoverage,
+    high_quality_ceiling,
+    kl_floor,
+    mode_coverage,
+    stack_coverage,
+)
+from gan_lessons.metrics.neighbours import (
+    DataCopying,
+    DensityCoverage,
+    PrecisionRecall,
+    data_copying,
+    density_coverage,
+    expected_coverage,
+    nearest_neighbours,
+    precision_recall,
+)
+from gan_lessons.metrics.quality import (
+    FrechetLimit,
+    confidence_interval,
+    frechet_at_infinity,
+    frechet_distance,
+    frechet_floor,
+    gaussian_statistics,
+    inception_score,
+    kernel_distance,
+)
+
+__all__ = [
+    "STACK_SAMPLES",
+    "DataCopying",
+    "DensityCoverage",
+    "FeatureExtractor",
+    "FrechetLimit",
+    "FrechetMeter",
+    "ModeCoverage",
+    "PrecisionRecall",
+    "StackCoverage",
+    "confidence_interval",
+    "data_copying",
+    "density_coverage",
+    "expected_coverage",
+    "frechet_at_infinity",
+    "frechet_distance",
+    "frechet_features",
+    "frechet_floor",
+    "gaussian_statistics",
+    "high_quality_ceiling",
+    "inception_score",
+    "kernel_distance",
+    "kl_floor",
+    "mode_coverage",
+    "nearest_neighbours",
+    "precision_recall",
+    "stack_coverage",
+    "train_feature_extractor",
+]

@@ -1,0 +1,177 @@
+"""Nearest neighbours: precision and recall, density and coverage, and whether fakes are copies.
+
+NumPy in float64 on features [n, d]. Distances are computed in blocks, so that 10,000 against
+10,000 rows need some 100 MB.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from gan_lessons.errors import check_number
+from gan_lessons.metrics.quality import Features, check_pair
+
+BLOCK = 4_000_000  # distances held at once
+ROUNDING = 1e-11  # a square smaller than this share of the rows' squares is rounding of a zero
+
+
+def _squares(a: Features, b: Features) -> Iterator[Float[np.ndarray, "some m"]]:
+    """Squared distances of some rows of `a` to all of `b`, block after block; equal rows have 0."""
+    norms = np.sum(b**2, axis=1)[None]
+    for part in np.array_split(a, max(1, len(a) * len(b) // BLOCK)):
+        both = np.sum(part**2, axis=1)[:, None] + norms
+        squares = both - 2 * part @ b.T
+        yield np.where(squares > ROUNDING * both, squares, 0)
+
+
+def _radii(features: Features, k: int) -> Float[np.ndarray, " n"]:
+    """Squared distance of each row to its k-th nearest other row."""
+    blocks = [np.partition(s, k, axis=1)[:, k] for s in _squares(features, features)]
+    return np.concatenate(blocks)  # place 0 holds the row itself
+
+
+def _inside(
+    points: Features, centres: Features, radii: Float[np.ndarray, " m"]
+) -> Iterator[Bool[np.ndarray, "some m"]]:
+    """Whether each point lies in the ball around each centre, border included."""
+    return (squares <= radii[None] for squares in _squares(points, centres))
+
+
+def _centred(a: object, b: object, k: int) -> tuple[Features, Features, int]:
+    """Checked features, moved to where rounding does least, and checked k."""
+    k = int(check_number("k", k, 1, 1e6, integer=True))
+    one, other = check_pair(a, b, least=k + 1)
+    centre = one.mean(axis=0)
+    return one - centre, other - centre, k
+
+
+class PrecisionRecall(NamedTuple):
+    """What `precision_recall` finds: two shares in [0, 1]."""
+
+    precision: float
+    recall: float
+
+
+def precision_recall(real: Features, fake: Features, k: int = 3) -> PrecisionRecall:
+    """Share of the fakes that lie where real data are, and share of the real where fakes are.
+
+    Around each real row a ball reaches to its k-th nearest other real row; precision is the share
+    of fakes in at least one of these balls. Recall is the same with the roles exchanged. Neither
+    is 1 for equal distributions: N(0, I_1000) against itself, 10,000 rows each, scores about .38.
+    One far real outlier has a huge ball, in which any fake is "precise". Where rows repeat more
+    than k times their radius is 0, and only exact copies lie in such a ball.
+
+    Args:
+        real, fake: [n, d] each, more than k rows; give equal numbers of both.
+
+    Source: T. Kynkaanniemi et al. (2019), arXiv 1904.06991.
+    Raises: InputError for features that do not fit, or no more than k rows.
+    """
+    real, fake, k = _centred(real, fake, k)
+    shares = []
+    for points, centres in ((fake, real), (real, fake)):
+        found = [inside.any(axis=1) for inside in _inside(points, centres, _radii(centres, k))]
+        shares.append(float(np.concatenate(found).mean()))
+    return PrecisionRecall(*shares)
+
+
+class DensityCoverage(NamedTuple):
+    """What `density_coverage` finds: density from 0, may exceed 1; coverage in [0, 1]."""
+
+    density: float
+    coverage: float
+
+
+def density_coverage(real: Features, fake: Features, k: int = 5) -> DensityCoverage:
+    """In how many real balls a fake lies, and the share of real balls that hold a fake.
+
+    Balls reach from each real row to its k-th nearest other real row. Density is the number of
+    balls around a fake, averaged over fakes, over k: 1 on average for equal distributions, more
+    where fakes keep to the crowded places. Coverage of a perfect generator: `expected_coverage`.
+
+    Args:
+        real, fake: [n, d] each, more than k rows.
+
+    Source: M. F. Naeem et al. (2020), arXiv 2002.09797.
+    Raises: InputError for features that do not fit, or no more than k rows.
+    """
+    real, fake, k = _centred(real, fake, k)
+    hits, covered = 0, np.zeros(len(real), bool)
+    for inside in _inside(fake, real, _radii(real, k)):
+        hits += int(np.count_nonzero(inside))
+        covered |= inside.any(axis=0)
+    return DensityCoverage(hits / (k * len(fake)), float(covered.mean()))
+
+
+def expected_coverage(n_real: int, n_fake: int, k: int = 5) -> float:
+    """Coverage of a perfect generator, on average: 1 - prod_{i<k} (N - 1 - i) / (N + M - 1 - i).
+
+    A ball stays empty if the k rows nearest to its centre are all real, and among the N - 1 other
+    real and the M fake rows any k are equally likely to be the nearest. .969 for k = 5 and many.
+
+    Source: M. F. Naeem et al. (2020), arXiv 2002.09797.
+    Raises: InputError for k below 1, no fakes, or no more than k real rows.
+    """
+    k = int(check_number("k", k, 1, 1e6, integer=True))
+    n = int(check_number("number of real rows", n_real, k + 1, 1e12, integer=True))
+    m = int(check_number("number of fake rows", n_fake, 1, 1e12, integer=True))
+    return 1 - math.prod((n - 1 - i) / (n + m - 1 - i) for i in range(k))
+
+
+def nearest_neighbours(
+    rows: Features, reference: Features
+) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+    """Euclidean distance of each row to the nearest row of `reference` [m, d], and which one.
+
+    Raises: InputError for features (or pictures as rows) that do not fit.
+    """
+    rows, reference = check_pair(rows, reference, least=1)
+    centre = reference.mean(axis=0)
+    blocks = [
+        (squares.min(axis=1), squares.argmin(axis=1))
+        for squares in _squares(rows - centre, reference - centre)
+    ]
+    squares, places = (np.concatenate(each) for each in zip(*blocks, strict=True))
+    return np.sqrt(squares), places
+
+
+class DataCopying(NamedTuple):
+    """What `data_copying` finds.
+
+    Attributes:
+        closer: chance that a fake lies closer to the training set than a held-out real row does,
+            in [0, 1]: 1/2 for a perfect generator, 1 for copies, 0 for fakes far from all data.
+        z: the same as a z-score of the Mann-Whitney test; below -3 the fakes are copies, or too
+            close to be new; above 3 they lie further off than real data (underfitting).
+    """
+
+    closer: float
+    z: float
+
+
+def data_copying(fake: Features, train: Features, test: Features) -> DataCopying:
+    """Do fakes lie closer to the training rows than unseen real rows do?
+
+    For each fake and each held-out real row, take the distance to its nearest training row; then
+    count the pairs (fake, held-out) in which the fake is closer, ties half. The paper does this
+    in each cell of a partition and averages, so that copies of one kind cannot hide behind bad
+    fakes of another; this is its test on one cell.
+
+    Args:
+        fake, train, test: [n, d] each; `test` must not have been trained on.
+
+    Source: C. Meehan et al. (2020), arXiv 2004.05675.
+    Raises: InputError for features that do not fit.
+    """
+    from scipy.stats import mannwhitneyu
+
+    gaps, usual = (nearest_neighbours(rows, train)[0] for rows in (fake, test))
+    pairs = len(gaps) * len(usual)
+    further = float(mannwhitneyu(gaps, usual, method="asymptotic").statistic)  # ties count half
+    spread = math.sqrt(pairs * (len(gaps) + len(usual) + 1) / 12)
+    return DataCopying(1 - further / pairs, (further - pairs / 2) / spread)
