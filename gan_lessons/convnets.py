@@ -95,8 +95,9 @@ class _Spec:
         if rows != self.pixels + self.labels:
             labels = f" and {self.labels} for the label" if self.labels else ""
             raise InputError(
-                f"rows have {rows} numbers, but pictures of {self.size}x{self.size}x{self.channels} "
-                f"have {self.pixels}{labels}; set size, channels and labels to those of the data"
+                f"rows have {rows} numbers, but pictures of {self.size}x{self.size}x"
+                f"{self.channels} have {self.pixels}{labels}; set size, channels and labels to "
+                "those of the data"
             )
 
 
