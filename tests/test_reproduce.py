@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,14 +17,14 @@ from gan_lessons import metrics, reproduce, training
 from gan_lessons.distributions import Ring
 from gan_lessons.errors import InputError
 from gan_lessons.networks import MLP
-from gan_lessons.presets import Preset
+from gan_lessons.presets import DENSE_PAIRS, PRESETS, Preset
 from gan_lessons.reproduce import Job
 from gan_lessons.tables import BUDGET, TABLES, Row, Table
 from gan_lessons.training import Config, Knobs
 
 STEPS = 24
 RESULTS = Path(__file__).parent.parent / "notebooks" / "results"
-STORED = sorted(folder for folder in RESULTS.glob("*") if folder.is_dir())
+STORED = sorted(path.parent for path in RESULTS.glob("*/runs.csv"))
 SMALL = Config(Ring(), generator=MLP((8,), "tanh"), discriminator=MLP((8,), "silu"), batch=16)
 
 
@@ -371,6 +372,18 @@ def test_stored_results_are_of_the_tables_as_they_are(folder: Path) -> None:
             assert found["evaluations"] == pytest.approx(
                 held[0] * row.cost if held else np.nan, nan_ok=True
             )
+
+
+def test_the_stored_race_gave_every_network_the_same_time() -> None:
+    with (RESULTS / "images" / "race.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {"small-conv", "digits", "dcgan", *DENSE_PAIRS} <= {row["name"] for row in rows}
+    assert {row["name"] for row in rows} <= set(PRESETS)
+    assert len({row["seconds"] for row in rows}) == len({row["floor"] for row in rows}) == 1
+    (made,) = {row["made"] for row in rows}
+    assert "commit" in made and "-changed" not in made and "unknown" not in made
+    seeds = Counter(row["name"] for row in rows)
+    assert set(seeds.values()) == {5} and len(rows) == len({(r["name"], r["seed"]) for r in rows})
 
 
 def full(row: Row) -> int:
