@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +44,13 @@ def ganlab(batch: int, device: str, size: int = 12000) -> Batches:
     z = nn.init.trunc_normal_(torch.empty(size, 2), 0.5, 0.25, 0.0, 1.0).to(device)
     while True:
         yield from zip(x.split(batch), z.split(batch), strict=True)
+
+
+def digits(x: Tensor, batch: int) -> Batches:
+    """Pictures drawn from all `x`, and latents uniform on [-1, 1]."""
+    while True:
+        rows = torch.randint(len(x), (batch,), device=x.device)
+        yield x[rows], 2 * torch.rand(batch, 100, device=x.device) - 1
 
 
 def trainer(
@@ -92,6 +100,51 @@ def ganlab_step(device: str) -> Callable[[], None]:
     d = mlp(2, 8, 8, 1).to(device)
     optimizers = torch.optim.SGD(g.parameters(), 0.03), torch.optim.SGD(d.parameters(), 0.1)
     return trainer(g, d, optimizers, ganlab(150, device), label=0.95, d_steps=2)
+
+
+def dcgan_players() -> tuple[nn.Module, nn.Module]:
+    """`dcgan`: 28x28 grey pictures, batch normalisation but for G's last and D's first layer."""
+    g = nn.Sequential(
+        nn.Linear(100, 128 * 7 * 7, bias=False),
+        nn.Unflatten(1, (128, 7, 7)),
+        nn.BatchNorm2d(128),
+        nn.ReLU(),
+        nn.ConvTranspose2d(128, 64, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(64),
+        nn.ReLU(),
+        nn.ConvTranspose2d(64, 1, 4, 2, 1),
+        nn.Tanh(),
+    )
+    d = nn.Sequential(
+        nn.Conv2d(1, 64, 4, 2, 1),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(64, 128, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(128),
+        nn.LeakyReLU(0.2),
+        nn.Flatten(),
+        nn.Linear(128 * 7 * 7, 1),
+    )
+    return g, d
+
+
+def dcgan_step(pictures: Any, device: str, order: str) -> Callable[[], None]:
+    """One step on `pictures` [n, 784], batch 64, with "channels first" or "channels last"."""
+    form: Any = torch.channels_last if order == "channels last" else torch.contiguous_format
+    x = torch.tensor(pictures, device=device).reshape(-1, 1, 28, 28).to(memory_format=form)
+    players: Any = dcgan_players()  # its `to` is not typed for memory formats
+    g, d = (each.to(device, memory_format=form) for each in players)
+    adam_g, adam_d = (torch.optim.Adam(each.parameters(), 2e-4, (0.5, 0.999)) for each in (g, d))
+    return trainer(g, d, (adam_g, adam_d), digits(x, 64))
+
+
+def product(size: int) -> Callable[[], None]:
+    """The product of two square matrices of that size on the CPU."""
+    a, b = torch.randn(size, size), torch.randn(size, size)
+
+    def run() -> None:
+        torch.mm(a, b)
+
+    return run
 
 
 def repeated(step: Callable[[], None], threads: int, device: str) -> Callable[[int], None]:

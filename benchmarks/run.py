@@ -14,10 +14,11 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
+import numpy as np
 
 from gan_lessons import training
 from gan_lessons.distributions import Normal, Ring
@@ -38,6 +39,7 @@ class Side:
     run: Callable[[int], None]
     chunk: int = 500
     gans: int = 1
+    work: float = 0.0  # floating-point operations a step, where matrix products are all that counts
 
 
 Sides = tuple[list[Side], list[Side]]  # ours, theirs: the fastest of each counts
@@ -89,6 +91,45 @@ def ganlab() -> Sides:
     return ours, pytorch(lambda eager, device: eager.ganlab_step(device))
 
 
+def dcgan_work(batch: int = 64) -> float:
+    """Multiplications and additions of a step of `dcgan` as our engine takes it.
+
+    Of the layer between 14x14x64 and 7x7x128 each player has one: D uses it forwards in three
+    passes, backwards in three to its input and in two to its weights, G once each. The layer
+    between 28x28x1 and 14x14x64 is used as often, but for two passes to D's input.
+    """
+    wide = 2 * batch * 7 * 7 * 16 * 64 * 128
+    thin = 2 * batch * 14 * 14 * 16 * 1 * 64
+    first = 2 * batch * 100 * 7 * 7 * 128
+    return 11 * wide + 9 * thin + 2 * first
+
+
+def dcgan() -> Sides:
+    """DCGAN on 28x28 digits, batch 64; PyTorch with the channels first and last in memory."""
+    setup = preset("dcgan")
+    ours = engine(setup.config, setup.knobs, "one device", chunk=20)
+    pictures = np.asarray(setup.config.data.points)  # type: ignore[attr-defined]
+    theirs: list[Side] = []
+    for order in ("channels first", "channels last"):
+        sides = pytorch(
+            lambda eager, device, order=order: eager.dcgan_step(pictures, device, order)
+        )
+        theirs += [replace(side, label=f"{side.label}, channels {order}") for side in sides]
+    return [replace(ours, work=dcgan_work())], theirs
+
+
+def product_rate(size: int = 1024) -> float:
+    """The CPU's matrix products, in operations a second: XLA's or PyTorch's, the faster."""
+    import eager
+
+    a = jax.random.normal(jax.random.key(0), (size, size))
+    ours = jax.jit(lambda a: a @ a)
+    runs = [eager.repeated(eager.product(size), n, "cpu") for n in eager.thread_counts("cpu")]
+    runs.append(lambda n: jax.block_until_ready([ours(a) for _ in range(n)]))
+    sides = [Side("", run, chunk=20) for run in runs]
+    return 2 * size**3 * max(max(rates) for rates in interleaved(sides, 3, 0.2))
+
+
 def together(runs: int, devices: int) -> Side:
     """`runs` GANs at once, shared out over `devices`."""
     over = f", over {devices} devices" if devices > 1 else ""
@@ -115,6 +156,7 @@ BENCHMARKS: dict[str, tuple[float, Callable[[], Sides], bool]] = {
     "ring-2x64": (7.0, lambda: ring(64, 128), False),
     "ring-2x128": (3.5, lambda: ring(128, 256, split=True), False),
     "ganlab-net": (15.0, ganlab, False),
+    "dcgan": (1.3, dcgan, False),
     "sweep-32": (1.4, lambda: sweep(32), False),
     "sweep-1024": (1.4, lambda: sweep(1024), True),  # for a GPU
 }
@@ -150,6 +192,9 @@ def measure(name: str, rounds: int, seconds: float) -> dict[str, Any]:
     our_label, our_rates = fastest(ours, rates[: len(ours)])
     their_label, their_rates = fastest(theirs, rates[len(ours) :])
     ratios = [a / b for a, b in zip(our_rates, their_rates, strict=True)]
+    if ours[0].work and jax.default_backend() == "cpu":
+        spent, most = ours[0].work * statistics.median(our_rates), product_rate()
+        our_label += f", {spent / most:.0%} of {most / 1e9:.0f} GFLOP/s"
     return {
         "name": name,
         "ours": round(statistics.median(our_rates), 1),

@@ -13,8 +13,9 @@ Three functions do all the work, and each is the derivative of the other two:
 
 (in one dimension; i and a are pairs in two). All can be differentiated in reverse again and again.
 
-The trick is to see 2x2 pixels as one block of 4c channels: the 4x4 kernel with stride 2 is then a
-2x2 kernel with stride 1, four `taps`, each a matrix [4c, n_out] that meets one block.
+The trick is to see 2x2 pixels as one block of 4c channels: a 4x4 kernel with stride 2 is then a 2x2
+kernel with stride 1. So `spread` is a plain convolution that makes blocks, and `correlate` a matrix
+product for each row of the kernel and each of its two pairs of columns.
 """
 
 from __future__ import annotations
@@ -36,7 +37,6 @@ FORMS = ("auto", "native", "cpu")
 LECUN = nnx.initializers.lecun_normal()  # what `flax.nnx` starts from
 THIN = 4  # up to so many channels, one product with all taps side by side is quicker
 NAMES = ("NHWC", "HWIO", "NHWC")  # of the dimensions of picture, kernel and result
-TAPS = [(a, b) for a in (0, 1) for b in (0, 1)]
 hold = lax.optimization_barrier
 Size = tuple[int, ...]
 Picture = Float[Array, "n height width n_in"]
@@ -53,25 +53,19 @@ def _native_convolve(x: Picture, kernel: Kernel) -> Half:
     return lax.conv_general_dilated(x, kernel, (2, 2), "SAME", dimension_numbers=NAMES)
 
 
-def _blocks(x: Picture) -> Float[Array, "n rows 2 columns two_n_in"]:
-    """x as blocks of 2x2 pixels, in a frame of zeros: one before, one or two behind ("SAME")."""
+def _seen(x: Picture) -> list[Float[Array, "positions two_n_in"]]:
+    """What meets each row and each pair of columns of the kernel, at each position of the result.
+
+    Eight arrays, in the order of kernel.reshape(8, 2 * n_in, n_out). The picture stands in a frame
+    of zeros, one pixel wide before and one or two behind it: the padding "SAME".
+    """
     n, height, width, c = x.shape
     h, w = halved((height, width))
     framed = jnp.pad(x, ((0, 0), (1, 2 * h + 1 - height), (1, 2 * w + 1 - width), (0, 0)))
-    return framed.reshape(n, h + 1, 2, w + 1, 2 * c)
-
-
-def _matrices(kernel: Kernel) -> list[Float[Array, "four_n_in n_out"]]:
-    """The four taps of a kernel, in the order of TAPS."""
-    corners = [kernel[2 * a : 2 * a + 2, 2 * b : 2 * b + 2] for a, b in TAPS]
-    return [corner.reshape(4 * kernel.shape[2], kernel.shape[3]) for corner in corners]
-
-
-def _seen(x: Picture) -> list[Float[Array, "positions four_n_in"]]:
-    """What each tap meets at each position of the result."""
-    blocks, (h, w) = _blocks(x), halved(x.shape[1:3])
-    parts = [blocks[:, a : a + h, :, b : b + w].transpose(0, 1, 3, 2, 4) for a, b in TAPS]
-    return [part.reshape(len(x) * h * w, -1) for part in parts]
+    blocks = framed.reshape(n, h + 1, 2, w + 1, 2 * c)
+    places = [(row, pair) for row in range(4) for pair in range(2)]
+    parts = [blocks[:, row // 2 :, row % 2, pair:][:, :h, :w] for row, pair in places]
+    return [part.reshape(n * h * w, 2 * c) for part in parts]
 
 
 def _turned(kernel: Kernel) -> Float[Array, "4 4 n_out n_in"]:
@@ -87,26 +81,38 @@ def _turned(kernel: Kernel) -> Float[Array, "4 4 n_out n_in"]:
 def _cpu_convolve(x: Picture, kernel: Kernel) -> Half:
     if x.shape[3] > THIN:
         return _native_convolve(x, kernel)
-    rows = jnp.concatenate(_seen(x), axis=1) @ jnp.concatenate(_matrices(kernel))
+    rows = jnp.concatenate(_seen(x), axis=1) @ kernel.reshape(-1, kernel.shape[3])
     return rows.reshape(len(x), *halved(x.shape[1:3]), -1)
 
 
-def _cpu_spread(y: Half, kernel: Kernel, size: Size) -> Picture:
-    """Each pixel of y times each tap is a block; blocks that meet add up."""
+def _spread_blocks(y: Half, kernel: Kernel) -> Float[Array, "n rows columns 2 2 n_in"]:
+    """A plain convolution with a 2x2 kernel, from pixels of y to blocks of 2x2 pixels."""
+    (n, h, w, n_out), c = y.shape, kernel.shape[2]
+    taps = kernel.reshape(2, 2, 2, 2, c, n_out).transpose(0, 2, 5, 1, 3, 4)
+    taps = taps.reshape(2, 2, n_out, 4 * c)
+    taps = jnp.stack([jnp.stack([taps[a, b] for b in (1, 0)]) for a in (1, 0)])
+    frame = ((1, 1), (1, 1))
+    blocks = lax.conv_general_dilated(y, taps, (1, 1), frame, dimension_numbers=NAMES)
+    return blocks.reshape(n, h + 1, w + 1, 2, 2, c)
 
+
+def _spread_thin(y: Half, kernel: Kernel) -> Float[Array, "n rows columns 2 2 n_in"]:
+    """The same by one product: each pixel of y makes four blocks, and those that meet add up."""
+    (n, h, w, n_out), c = y.shape, kernel.shape[2]
+    made = y.reshape(n * h * w, n_out) @ kernel.reshape(16 * c, n_out).T
+    parts, blocks = made.reshape(n, h, w, 2, 2, 2, 2 * c), jnp.zeros((n, h + 1, w + 1, 2, 2 * c))
+    for a, b in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        frame = ((0, 0), (a, 1 - a), (b, 1 - b), (0, 0), (0, 0))
+        blocks = blocks + jnp.pad(parts[:, :, :, a, :, b], frame)
+    return blocks.reshape(n, h + 1, w + 1, 2, 2, c)
+
+
+def _cpu_spread(y: Half, kernel: Kernel, size: Size) -> Picture:
     @sequential_vmap
     def spread(y: Half, kernel: Kernel) -> Picture:
-        (n, h, w, n_out), c = y.shape, kernel.shape[2]
-        rows, taps = y.reshape(n * h * w, n_out), _matrices(kernel)
-        if c > THIN:
-            parts = [rows @ tap.T for tap in taps]
-        else:
-            parts = jnp.split(rows @ jnp.concatenate(taps).T, 4, axis=1)
-        total: Any = 0
-        for (a, b), part in zip(TAPS, parts, strict=True):
-            frame = ((0, 0), (a, 1 - a), (b, 1 - b), (0, 0), (0, 0))
-            total = total + jnp.pad(part.reshape(n, h, w, 2, 2 * c), frame)
-        framed = total.transpose(0, 1, 3, 2, 4).reshape(n, 2 * h + 2, 2 * w + 2, c)
+        (n, h, w, _), c = y.shape, kernel.shape[2]
+        blocks = (_spread_blocks if c > THIN else _spread_thin)(y, kernel)
+        framed = blocks.transpose(0, 1, 3, 2, 4, 5).reshape(n, 2 * h + 2, 2 * w + 2, c)
         return framed[:, 1 : size[0] + 1, 1 : size[1] + 1]
 
     return spread(y, kernel)
@@ -121,13 +127,11 @@ def _cpu_correlate(x: Picture, y: Half) -> Kernel:
     n_in, n_out = x.shape[3], y.shape[3]
     seen, rows = _seen(x), y.reshape(-1, n_out)
     if n_in <= THIN:
-        taps = jnp.split(jnp.concatenate(seen, axis=1).T @ rows, 4)
+        parts = [jnp.concatenate(seen, axis=1).T @ rows]
     else:
         turned = hold(rows.T)
-        taps = [part.T for part in hold([turned @ tap for tap in seen])]
-    corners = [tap.reshape(2, 2, n_in, n_out) for tap in taps]
-    halves = [jnp.concatenate(corners[i : i + 2], axis=1) for i in (0, 2)]
-    return hold(jnp.concatenate(halves))
+        parts = [part.T for part in hold([turned @ each for each in seen])]
+    return hold(jnp.stack(parts).reshape(4, 4, n_in, n_out))
 
 
 @jax.custom_vjp

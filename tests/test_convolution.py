@@ -70,7 +70,7 @@ def test_parameters_are_flax_s(ours, flax):
     for bias in (True, False):
         mine = nnx.state(ours(3, 5, rngs=nnx.Rngs(1), use_bias=bias))
         theirs = nnx.state(flax(3, 5, rngs=nnx.Rngs(1), use_bias=bias, **same))
-        assert jax.tree.structure(mine) == jax.tree.structure(theirs)
+        assert set(mine) == set(theirs)
         close(mine, theirs)
 
 
@@ -79,7 +79,7 @@ def test_parameters_are_flax_s(ours, flax):
 def test_values_and_slopes_are_flax_s(ours, flax, shape):
     mine, theirs = layers(ours, flax, *shape[3:])
     args = inputs(shape)
-    weights = normal(9, 2000)
+    weights = normal(9, 5000)
 
     def score(f):
         def total(*args):
