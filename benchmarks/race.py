@@ -73,7 +73,14 @@ def main() -> None:
         for name in (name for name in given.names if (name, seed) not in there):
             run = train(name, seed, given.seconds)
             fakes = run.sample(meter.n, seed=1, ema=run.knobs.ema > 0)
-            told = (name, seed, given.seconds, run.step, f"{meter(fakes):.5g}", f"{meter.floor:.5g}")
+            told = (
+                name,
+                seed,
+                given.seconds,
+                run.step,
+                f"{meter(fakes):.5g}",
+                f"{meter.floor:.5g}",
+            )
             add(given.out, dict(zip(COLUMNS, (*told, made), strict=True)))
             print(*told[:5], flush=True)
     print(f"{'':22}{'steps':>8}{'distance':>10}   lowest..highest   (floor {meter.floor:.2f})")

@@ -114,7 +114,7 @@ def dcgan() -> Sides:
         sides = pytorch(
             lambda eager, device, order=order: eager.dcgan_step(pictures, device, order)
         )
-        theirs += [replace(side, label=f"{side.label}, channels {order}") for side in sides]
+        theirs += [replace(side, label=f"{side.label}, {order}") for side in sides]
     return [replace(ours, work=dcgan_work())], theirs
 
 

@@ -720,10 +720,13 @@ def _compiled(**options: Any) -> Callable[..., tuple[State, Array, Array, Array]
     )
 
 
+EIGEN, FUSED = "", "LIBRARY_FUSION_TYPE_DOT,LIBRARY_FUSION_TYPE_REDUCE"
+
+
 @functools.cache
-def _all_cores() -> dict[str, str]:
-    """What makes XLA split one matrix product over a CPU's cores; empty where it cannot."""
-    options = {"xla_cpu_experimental_ynn_fusion_type": ""}
+def _all_cores(fused: str) -> dict[str, str]:
+    """What makes XLA use all cores of a CPU: one of EIGEN and FUSED; empty where it cannot."""
+    options = {"xla_cpu_experimental_ynn_fusion_type": fused}
     try:
         jax.jit(lambda: jnp.zeros(()), compiler_options=options)()
     except jax.errors.JaxRuntimeError:
@@ -735,13 +738,15 @@ def _program(config: Config, state: State) -> Callable[..., tuple[State, Array, 
     """The compiled `_advance` that suits the size of the work.
 
     From some millions of multiplications on, a matrix product gains more from the other cores
-    (the ring's step a fifth) than it loses by the slower library that uses them.
+    (the ring's step a fifth) than it loses by the slower library that uses them. With
+    convolutions that library is unsteady, and fusing a little is quicker by a tenth or so.
     """
-    runs, whole = max(state.step.size, 1), config.devices == 1 or state.step.shape
-    large = config.batch * max(state.g.size, state.d.size) // runs >= 2**22
-    if whole and large and jax.default_backend() == "cpu":
-        return _compiled(**_all_cores())
-    return _compiled()
+    if jax.default_backend() != "cpu" or not (config.devices == 1 or state.step.shape):
+        return _compiled()
+    if not all(isinstance(net, MLP) for net in (config.generator, config.discriminator)):
+        return _compiled(**_all_cores(FUSED))
+    large = config.batch * max(state.g.size, state.d.size) // max(state.step.size, 1) >= 2**22
+    return _compiled(**_all_cores(EIGEN)) if large else _compiled()
 
 
 def traced(knobs: Knobs) -> Any:
