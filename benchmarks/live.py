@@ -37,7 +37,7 @@ chosen = preset("dcgan")
 player = Player(chosen.config, chosen.knobs, panels=[ImageGrid(), Losses()])
 player
 """
-# The same steps in the same kernel with nothing drawn, for about three seconds, in calls of about 0.1 s.
+# The same steps in the same kernel with nothing drawn, about three seconds in calls of 0.1 s.
 HEADLESS = """
 import time
 from gan_lessons.run import Run

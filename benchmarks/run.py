@@ -9,6 +9,7 @@ round times each side once, one after the other; figures are medians over the ro
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import statistics
 import sys
@@ -110,10 +111,12 @@ def dcgan() -> Sides:
     ours = engine(setup.config, setup.knobs, "one device", chunk=20)
     pictures = np.asarray(setup.config.data.points)  # type: ignore[attr-defined]
     theirs: list[Side] = []
+
+    def step(order: str, eager: Any, device: str) -> Callable[[], None]:
+        return eager.dcgan_step(pictures, device, order)
+
     for order in ("channels first", "channels last"):
-        sides = pytorch(
-            lambda eager, device, order=order: eager.dcgan_step(pictures, device, order)
-        )
+        sides = pytorch(functools.partial(step, order))
         theirs += [replace(side, label=f"{side.label}, {order}") for side in sides]
     return [replace(ours, work=dcgan_work())], theirs
 

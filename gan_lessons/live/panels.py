@@ -643,21 +643,23 @@ class Quality(Panel):
     """The Frechet distance in a classifier's features, measured as training goes on.
 
     `every` steps apart, each time on as many fakes as the meter wants; the dotted line is what
-    one half of the real images scores against the other. Lower is better.
+    one half of the real images scores against the other. Lower is better. With `ema` it is that of
+    the moving average of G.
     """
 
     half = True
     remembers = True
     title = "Fréchet"
 
-    def __init__(self, meter: FrechetMeter, every: int = 200) -> None:
+    def __init__(self, meter: FrechetMeter, every: int = 200, ema: bool = False) -> None:
         super().__init__()
-        self.meter, self.memory = meter, _Memory()
+        self.meter, self.memory, self.ema = meter, _Memory(), ema
         self.every = int(check_number("every", every, 1, 1e6, integer=True))
 
     def see(self, config: Config, state: State, knobs: Any) -> Any:
         # Only G itself, copied: the many samples are drawn on those few frames that need them.
-        return jax.tree.map(jnp.copy, (state.g, state.rest_g))
+        player = (state.ema, state.ema_rest) if self.ema else (state.g, state.rest_g)
+        return jax.tree.map(jnp.copy, player)
 
     def setup(self, ax: Axes, run: Run) -> None:
         pixels = math.prod(_image_shape(run.config, "Quality"))
