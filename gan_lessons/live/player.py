@@ -41,6 +41,7 @@ from gan_lessons.training import BLOCK, Config, Knobs
 COMPILING = "compiling …"
 CHUNK = 0.045  # seconds of training in one go at full speed: how long a wish may have to wait
 PICTURE = 0.056  # seconds from one picture to the next
+APART = 5  # steps from one picture to the next, at full speed
 WORDS = 0.25  # seconds between pictures that bring new text and are acknowledged: both cost more
 BEHIND = 6  # pictures a front end may lag before we stop sending
 DESERTED = 60.0  # seconds without any sign of the front end before training pauses
@@ -299,7 +300,7 @@ class Player:
     def _train_and_draw(self, now: bool) -> None:
         """Train one chunk; meanwhile draw, if `now` or if the last picture is old enough."""
         start = time.perf_counter()
-        due = now or time.monotonic() - self._sent_at >= PICTURE
+        due = now or time.monotonic() - self._sent_at >= self._interval()
         seen = None
         if due and self._front_end_keeps_up():
             seen = jax.device_get(self._look())  # now: once training runs, it would have to wait
@@ -320,6 +321,10 @@ class Player:
             return
         self._learn(n, trained, None if seen is None else drawn)
         self._pace(n, trained)
+
+    def _interval(self) -> float:
+        """Seconds from one picture to the next: where steps are slow, time for a few of them."""
+        return PICTURE if self.speed is not None else max(PICTURE, APART / self._full_speed)
 
     def _room(self) -> float:
         """Seconds of training that fit in before the next picture is due."""
