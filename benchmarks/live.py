@@ -130,6 +130,12 @@ def row(name: str, value: float, limit: float, unit: str, spread: list[float]) -
     return {"name": name, "value": value, "target": limit, "unit": unit, "spread": span}
 
 
+def share(name: str, playing: list[float], headless: list[float], limit: float) -> dict[str, Any]:
+    """How much of headless speed is kept while playing, round by round."""
+    kept = [a / b for a, b in zip(playing, headless, strict=True)]
+    return row(name, statistics.median(kept), limit, "", kept)
+
+
 def pictures(browser: Any, address: str, rounds: int) -> dict[str, Any]:
     """The share of headless speed that DCGAN keeps."""
     page = Page(browser, address, "dcgan.ipynb")
@@ -138,8 +144,7 @@ def pictures(browser: Any, address: str, rounds: int) -> dict[str, Any]:
     page.until("paused")
     playing, _, headless = throughput(page, rounds)
     page.close()
-    kept = [a / b for a, b in zip(playing, headless, strict=True)]
-    return row("live DCGAN: share of headless steps/s", statistics.median(kept), 0.85, "", kept)
+    return share("live DCGAN: share of headless steps/s", playing, headless, 0.85)
 
 
 def measure(rounds: int, times: int) -> list[dict[str, Any]]:
@@ -161,9 +166,8 @@ def measure(rounds: int, times: int) -> list[dict[str, Any]]:
             wait_for(lambda: page.step > 0, 5, "the page")
             page.close()
             dcgan = pictures(browser, address, rounds)
-    kept = [a / b for a, b in zip(playing, headless, strict=True)]
     return [
-        row("live: share of headless steps/s", statistics.median(kept), 0.75, "", kept),
+        share("live: share of headless steps/s", playing, headless, 0.75),
         row("live: pictures a second", statistics.median(frames), 15, "", frames),
         row("Pause, 95th percentile", percentile(pauses, 0.95), 200, "ms", pauses),
         row("slider, 95th percentile", percentile(slides, 0.95), 200, "ms", slides),

@@ -19,7 +19,7 @@ from typing import Any
 
 from gan_lessons import reproduce
 from gan_lessons.images import digits
-from gan_lessons.metrics import FrechetMeter
+from gan_lessons.metrics import FrechetMeter, confidence_interval
 from gan_lessons.presets import DENSE_PAIRS, preset
 from gan_lessons.run import Run
 
@@ -83,13 +83,13 @@ def main() -> None:
             )
             add(given.out, dict(zip(COLUMNS, (*told, made), strict=True)))
             print(*told[:5], flush=True)
-    print(f"{'':22}{'steps':>8}{'distance':>10}   lowest..highest   (floor {meter.floor:.2f})")
+    print(f"{'':22}{'steps':>8}   distance, 95 % interval (floor {meter.floor:.2f})")
     for name in given.names:
         mine = [row for row in rows(given.out) if row["name"] == name]
-        distances = sorted(float(row["frechet"]) for row in mine)
+        distances = [float(row["frechet"]) for row in mine]
         steps = statistics.median(int(row["steps"]) for row in mine)
-        middle = statistics.mean(distances)
-        print(f"{name:22}{steps:8.0f}{middle:10.2f}   {distances[0]:.2f}..{distances[-1]:.2f}")
+        spread = "" if len(mine) < 2 else f" ± {confidence_interval(distances)[1]:.2f}"
+        print(f"{name:22}{steps:8.0f}{statistics.mean(distances):11.2f}{spread}")
 
 
 if __name__ == "__main__":

@@ -435,8 +435,8 @@ def scores(run: Run, images: str | None) -> dict[str, Any]:
         return {"modes": stacks.modes, "kl": stacks.kl, "perfect": perfect}
     if images and (shape := getattr(data, "shape", None)):
         meter = metrics.FrechetMeter(image_set(images, shape[0]))
-        rows = run.sample(meter.n, ema=run.knobs.ema > 0)[:, : meter.extractor.pixels]
-        return {"frechet": meter(rows), "perfect": {"frechet": meter.floor}}
+        fakes = run.sample(meter.n, ema=run.knobs.ema > 0)
+        return {"frechet": meter(fakes), "perfect": {"frechet": meter.floor}}
     return {}
 
 

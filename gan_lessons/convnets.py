@@ -17,12 +17,18 @@ from typing import Any
 
 import jax.numpy as jnp
 from flax import nnx
-from jax import lax
 from jaxtyping import Array, Float
 
 from gan_lessons.convolution import Conv, ConvTranspose
 from gan_lessons.errors import InputError, check_choice, check_number
-from gan_lessons.networks import ELEMENTWISE, INITIALIZERS, MOMENTUM, _unit, batch_std
+from gan_lessons.networks import (
+    ELEMENTWISE,
+    INITIALIZERS,
+    MOMENTUM,
+    batch_std,
+    power_iteration,
+    unit,
+)
 
 
 def _initial(name: str, gain: float = 1.0) -> Callable[..., Array]:
@@ -44,16 +50,12 @@ class SpectralConv(Conv):
 
     def __init__(self, n_in: int, n_out: int, *, rngs: nnx.Rngs, **options: Any) -> None:
         super().__init__(n_in, n_out, rngs=rngs, **options)
-        self.u = nnx.BatchStat(_unit(nnx.initializers.normal(1.0)(rngs.params(), (n_out,))))
+        self.u = nnx.BatchStat(unit(nnx.initializers.normal(1.0)(rngs.params(), (n_out,))))
 
     def weights(self) -> Array:
         kernel = super().weights()
-        matrix = kernel.reshape(-1, kernel.shape[-1])
-        fixed = lax.stop_gradient(matrix)
-        v = _unit(fixed @ self.u[...])
-        u = _unit(v @ fixed)
-        self.u[...] = u
-        return kernel / (v @ matrix @ u)
+        sigma, self.u[...] = power_iteration(kernel.reshape(-1, kernel.shape[-1]), self.u[...])
+        return kernel / sigma
 
 
 @dataclass(frozen=True)
@@ -289,7 +291,7 @@ def dcgan(size: int = 28, channels: int = 1, labels: int = 0) -> Pair:
     (Radford et al. 2015, arXiv 1511.06434, section 3.)
     """
     size = int(check_number("size", size, 8, 256, integer=True))
-    layers = max(2, int(size).bit_length() - 3)  # down to maps of 4 to 7 pixels on a side
+    layers = max(2, size.bit_length() - 3)  # down to maps of 4 to 7 pixels on a side
     wide = tuple(64 * 2**i for i in range(layers))
     shared: dict[str, Any] = {"norm": "batch", "init": "dcgan", "labels": labels}
     return (

@@ -742,7 +742,7 @@ class Empirical(Distribution):
     def __repr__(self) -> str:
         traced = not isinstance(self.points, jax.Array) or isinstance(self.points, jax.core.Tracer)
         content = self.points if traced else f"{self.points.shape} sha256 {self.digest[:12]}"
-        return f"Empirical(<{content}>, shape={self.shape})"
+        return f"{type(self).__name__}(<{content}>, shape={self.shape})"
 
     @property
     def dim(self) -> int:

@@ -70,19 +70,25 @@ class SpectralLinear(nnx.Linear):
 
     def __init__(self, n_in: int, n_out: int, *, rngs: nnx.Rngs, **options: Any) -> None:
         super().__init__(n_in, n_out, rngs=rngs, **options)
-        self.u = nnx.BatchStat(_unit(jax.random.normal(rngs.params(), (n_out,))))
+        self.u = nnx.BatchStat(unit(jax.random.normal(rngs.params(), (n_out,))))
 
     def __call__(self, inputs: Array, out_sharding: Any = None) -> Array:
         kernel = self.kernel[...]
-        fixed = lax.stop_gradient(kernel)
-        v = _unit(fixed @ self.u[...])
-        u = _unit(v @ fixed)
-        self.u[...] = u
-        out = inputs @ (kernel / (v @ kernel @ u))
+        sigma, self.u[...] = power_iteration(kernel, self.u[...])
+        out = inputs @ (kernel / sigma)
         return out + self.bias[...][None]  # type: ignore[index]
 
 
-def _unit(vector: Array) -> Array:
+def power_iteration(matrix: Array, u: Array) -> tuple[Array, Array]:
+    """The largest singular value of a matrix [n, m], from a guess u [m], and a better guess."""
+    fixed = lax.stop_gradient(matrix)
+    v = unit(fixed @ u)
+    u = unit(v @ fixed)
+    return v @ matrix @ u, u
+
+
+def unit(vector: Array) -> Array:
+    """The vector at length 1."""
     return vector / (jnp.linalg.norm(vector) + 1e-12)
 
 

@@ -598,7 +598,7 @@ class Step:
         g, moments = self.move(knobs, state.g, state.opt_g, gradient, rate, go)
         ema = state.ema
         if "ema" in self.terms:
-            ema = jnp.where(go, knobs.ema * ema + (1 - knobs.ema) * g, ema)
+            ema = jnp.where(go, averaged(knobs.ema, ema, g), ema)
         return replace(state, g=g, opt_g=moments, ema=ema), size, fine
 
     def fakes(self, state: State, z: Array) -> tuple[Any, ...]:
@@ -808,9 +808,10 @@ def advance(config: Config, state: State, knobs: Knobs, n: int) -> Chunk:
                 f"{name} has shape {shape}, but the state holds {state.step.size} run(s); "
                 "give one number for all, or init(config, [seeds]) and one number a run"
             )
-    _check_terms(config, terms(knobs))
+    on = terms(knobs)
+    _check_terms(config, on)
     go = _program(config, state)
-    return Chunk(*go(config, terms(knobs), config.data, state, traced(knobs), count))
+    return Chunk(*go(config, on, config.data, state, traced(knobs), count))
 
 
 @functools.partial(jax.jit, static_argnums=0)

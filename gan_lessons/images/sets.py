@@ -135,9 +135,6 @@ class Labelled(Empirical):
         if not labels.size or np.any(labels.max(1) != 1) or np.any(np.abs(labels).sum(1) != 1):
             raise InputError(f"rows must be {self.pixels} pixels and then a one-hot label")
 
-    def __repr__(self) -> str:
-        return super().__repr__().replace("Empirical", "Labelled", 1)
-
     @property
     def pixels(self) -> int:
         """Numbers in an image, h * w * c."""
@@ -175,9 +172,6 @@ class Stacked(Empirical):
         super().__init__(points, shape)
         count = int(check_number("layers", layers, 1, 8, integer=True))
         self.__dict__["shape"] = (count * shape[0], *shape[1:])
-
-    def __repr__(self) -> str:
-        return super().__repr__().replace("Empirical", "Stacked", 1)
 
     @property
     def dim(self) -> int:
