@@ -10,6 +10,7 @@ pausing, rewinding, checkpointing and resuming change no bit.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import os
 import platform
@@ -52,7 +53,22 @@ def _cache_compiled_programs() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
+def _keep_freed_memory() -> None:
+    """Have the C library keep what is freed: XLA on a CPU asks for the same again at each call.
+
+    Pages given back come back empty, each by a fault of its own: short calls of a large game, as
+    a live player makes them, lost a quarter of their time so. Only glibc knows these settings.
+    """
+    trim_threshold, mmap_max, arena_max = -1, -4, -8  # their numbers in malloc.h
+    with contextlib.suppress(OSError, TypeError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(trim_threshold, 2**31 - 1)
+        mallopt(mmap_max, 0)
+        mallopt(arena_max, 1)
+
+
 _cache_compiled_programs()
+_keep_freed_memory()
 
 METRICS = ("d_loss", "g_loss", "d_real", "d_fake", "grad_d", "grad_g", "penalty")
 BLOCK = 2048  # most steps that one call of `advance` takes, and the rows of history it returns
@@ -357,15 +373,19 @@ def place(config: Config, state: State) -> State:
     return jax.device_put(state, NamedSharding(mesh(config.devices), spec))
 
 
-def annealed(start: Array, end: Array, step: Array, decay_steps: Array) -> Array:
-    """Cosine from `start` at step 0 to `end` at `decay_steps`, then constant.
+def decay(step: Array, decay_steps: Array) -> Array:
+    """What is left at `step` of a cosine decay over `decay_steps` steps: from 1 to 0, then 0.
 
-    end + (start - end) (1 + cos(pi min(step / decay_steps, 1))) / 2; `start` if decay_steps = 0.
+    (1 + cos(pi min(step / decay_steps, 1))) / 2; always 1 if decay_steps = 0.
     (Loshchilov and Hutter 2017, arXiv 1608.03983, eq. 5.)
     """
     share = jnp.minimum(step.astype(jnp.float32) / jnp.maximum(decay_steps, 1), 1)
-    cosine = end + (start - end) * 0.5 * (1 + jnp.cos(jnp.pi * share))
-    return jnp.where(decay_steps > 0, cosine, start)
+    return jnp.where(decay_steps > 0, (1 + jnp.cos(jnp.pi * share)) / 2, 1)
+
+
+def annealed(start: Array, end: Array, left: Array) -> Array:
+    """Between `start` (left = 1) and `end` (left = 0), both hit exactly."""
+    return left * start + (1 - left) * end
 
 
 def reconstruction(power: int, real: Array, fake: Array) -> Array:
@@ -376,6 +396,20 @@ def reconstruction(power: int, real: Array, fake: Array) -> Array:
     sample to the median (1) or the mean (2) of the data.
     """
     return (jnp.abs(fake - real) ** power).mean()
+
+
+def flat(tree: Any) -> Float[Array, "size"]:
+    """All leaves end to end, in the order of `ravel_pytree`.
+
+    Each is written into its place. A concatenation XLA fuses with the update that reads it, into
+    masked loads and stores that are up to 20 times slower, depending on where buffers lie.
+    """
+    leaves = jax.tree.leaves(tree)
+    whole, at = jnp.zeros(sum(leaf.size for leaf in leaves)), 0
+    for leaf in leaves:
+        whole = lax.dynamic_update_slice(whole, leaf.reshape(-1), (at,))
+        at += leaf.size
+    return whole
 
 
 def averaged(decay: Array, average: Any, now: Any) -> Any:
@@ -480,7 +514,7 @@ class Step:
         seen = {"d_loss": value, "penalty": penalty}
         seen["d_real"] = jax.nn.sigmoid(on_real).mean()
         seen["d_fake"] = jax.nn.sigmoid(on_fake).mean()
-        gradient, seen = self.average((ravel_pytree(gradient)[0], seen))
+        gradient, seen = self.average((flat(gradient), seen))
         return gradient, seen, rest
 
     def verdicts(self, d: Any, rest: Any, real: Array, fake: Array) -> tuple[Any, Any]:
@@ -620,17 +654,19 @@ class Step:
         z, real = self.batches(key_batch)
         fake, pull, rest = self.fakes(state, z)
         _, slope = self.g_slope(state, knobs, key_g, real, fake, anneal)
-        gradient = self.average(ravel_pytree(pull(slope)[0])[0])
+        gradient = self.average(flat(pull(slope)[0]))
         state = self.move_g(state, knobs, gradient, anneal, jnp.array(True))[0]
         return replace(state, rest_g=rest)
 
-    def __call__(self, before: State, knobs: Any) -> tuple[State, Float[Array, "metrics"], Array]:
+    def __call__(
+        self, before: State, knobs: Any, left: Array
+    ) -> tuple[State, Float[Array, "metrics"], Array]:
         """(state after, metrics in the order of METRICS, whether all was finite).
 
-        Where something was not finite, the update that would have used it is not made, so the
+        `left` is `decay` at this step. Where something was not finite, the update that would have used it is not made, so the
         state that comes back is finite, and its step has not advanced.
         """
-        anneal = functools.partial(annealed, step=before.step, decay_steps=knobs.decay_steps)
+        anneal = functools.partial(annealed, left=left)
         keys = random.split(random.fold_in(unrolled(before.key), before.step), 5)
         extra_d = functools.partial(self.extra_d, knobs=knobs, key=keys[0], anneal=anneal)
         extra_g = functools.partial(self.extra_g, knobs=knobs, key=keys[1], anneal=anneal)
@@ -641,7 +677,7 @@ class Step:
         moved, seen, fine = self.move_d(state, knobs, keys[3], real, fake, anneal)
         opponent = moved if self.config.update == "alternating" else state
         seen["g_loss"], slope = self.g_slope(opponent, knobs, keys[4], real, fake, anneal)
-        gradient, seen["g_loss"] = self.average((ravel_pytree(pull(slope)[0])[0], seen["g_loss"]))
+        gradient, seen["g_loss"] = self.average((flat(pull(slope)[0]), seen["g_loss"]))
         moved, seen["grad_g"], fine = self.move_g(moved, knobs, gradient, anneal, fine)
         moved = replace(moved, rest_g=rest_g, step=before.step + 1)
         again = jnp.where(fine, knobs.g_steps - 1, 0)
@@ -672,19 +708,22 @@ def _chunk(
     step: Callable = Step(config, terms, data)
     runs = state.step.shape
     if runs:
-        step = jax.vmap(step, in_axes=(0, _batched(knobs, 0)))
+        step = jax.vmap(step, in_axes=(0, _batched(knobs, 0), 0))
     history = jnp.zeros((BLOCK, *runs, len(METRICS)))
 
     def body(carry: tuple) -> tuple:
-        i, state, history, so_far = carry
-        state, seen, fine = step(state, knobs)
-        return i + 1, state, history.at[i].set(seen), so_far & fine
+        i, state, left, history, so_far = carry
+        state, seen, fine = step(state, knobs, left)
+        # A step ahead: XLA would else take the cosine again for each weight.
+        left = decay(state.step, knobs.decay_steps)
+        return i + 1, state, left, history.at[i].set(seen), so_far & fine
 
     def going(carry: tuple) -> Array:
-        return (carry[0] < n) & carry[3].any()
+        return (carry[0] < n) & carry[4].any()
 
-    start = (jnp.zeros((), jnp.int32), state, history, jnp.ones(runs, bool))
-    done, state, history, fine = lax.while_loop(going, body, start)
+    left = decay(state.step, knobs.decay_steps)
+    start = (jnp.zeros((), jnp.int32), state, left, history, jnp.ones(runs, bool))
+    done, state, _, history, fine = lax.while_loop(going, body, start)
     return state, history, done, fine
 
 
@@ -720,7 +759,7 @@ def _compiled(**options: Any) -> Callable[..., tuple[State, Array, Array, Array]
     )
 
 
-EIGEN, FUSED = "", "LIBRARY_FUSION_TYPE_DOT,LIBRARY_FUSION_TYPE_REDUCE"
+EIGEN, FUSED = "", "LIBRARY_FUSION_TYPE_REDUCE"
 
 
 @functools.cache

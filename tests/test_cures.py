@@ -234,7 +234,7 @@ def game(config, knobs=None):
     step = Step(config, training.terms(knobs), config.data)
     z, real = step.batches(random.key(5))
     fake = training.generate(config, state, z)
-    anneal = functools.partial(training.annealed, step=state.step, decay_steps=jnp.zeros(()))
+    anneal = functools.partial(training.annealed, left=jnp.ones(()))
     return step, state, training.traced(knobs), random.key(6), real, fake, anneal
 
 
@@ -326,9 +326,8 @@ def test_noise_decays_to_its_share():
     knobs = Knobs(noise=2.0, noise_end=0.25, decay_steps=100)
     step = Step(TINY, training.terms(knobs), TINY.data)
     for at, wanted in ((0, 2.0), (50, 1.25), (100, 0.5), (500, 0.5)):
-        anneal = functools.partial(
-            training.annealed, step=jnp.int32(at), decay_steps=jnp.float32(100)
-        )
+        left = training.decay(jnp.int32(at), jnp.float32(100))
+        anneal = functools.partial(training.annealed, left=left)
         drawn = step.noisy(random.key(0), training.traced(knobs), jnp.zeros((16, 2)), anneal)
         unit = random.normal(random.key(0), (16, 2))
         np.testing.assert_allclose(drawn, wanted * unit, rtol=1e-5)

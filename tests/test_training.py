@@ -18,13 +18,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import random
+from jax.flatten_util import ravel_pytree
 
 from gan_lessons import training
 from gan_lessons.distributions import Normal, Ring
 from gan_lessons.errors import InputError
 from gan_lessons.networks import MLP
 from gan_lessons.objectives import NAMES, PENALTIES, objective
-from gan_lessons.training import METRICS, TERMS, Config, Knobs, advance, annealed, init
+from gan_lessons.training import METRICS, TERMS, Config, Knobs, advance, annealed, decay, init
 
 # One small game for (nearly) all tests here and in test_run.py: equal configs share programs.
 TINY = Config(Ring(), Normal(2), MLP((8,), "tanh"), MLP((8,), "silu"), batch=64)
@@ -250,7 +251,9 @@ def check_against_reference(step, update, knobs, steps=3):
     state = init(TINY, 3)
     reference = Reference(replace(TINY, update=update), knobs, state)
     for _ in range(steps):
-        state, seen, fine = step(state, training.traced(knobs))
+        traced = training.traced(knobs)
+        left = decay(state.step, traced.decay_steps)
+        state, seen, fine = step(state, traced, left)
         with jax.numpy_dtype_promotion("standard"):  # optax mixes floats and its counter
             np.testing.assert_allclose(seen, reference.advance(), rtol=2e-4, atol=1e-6)
         assert fine
@@ -284,7 +287,7 @@ def test_advance_is_that_step_again_and_again():
     knobs, step = Knobs(lr_d=1e-2), one_step("alternating", PLANAR)
     state, seen = init(TINY, 0), []
     for _ in range(5):
-        state, row, _ = step(state, training.traced(knobs))
+        state, row, _ = step(state, training.traced(knobs), jnp.ones(()))
         seen.append(row)
     chunk = run(5, knobs)
     assert (int(chunk.done), bool(chunk.fine), int(chunk.state.step)) == (5, True, 5)
@@ -350,9 +353,14 @@ def test_annealed(start, end, length, share):
     assert value(step, 0) == np.float32(start)
 
 
+def test_flat_is_ravel_pytree():
+    tree = {"b": np.ones((2, 3), "f4"), "a": [np.zeros((), "f4"), np.full((4,), 2, "f4")]}
+    np.testing.assert_array_equal(training.flat(tree), ravel_pytree(tree)[0])
+
+
 @jax.jit
 def _annealed(start, end, step, length):
-    return annealed(start, end, step, length.astype(jnp.float32))
+    return annealed(start, end, decay(step, length.astype(jnp.float32)))
 
 
 # ---- sweeps
