@@ -663,8 +663,8 @@ class Step:
     ) -> tuple[State, Float[Array, "metrics"], Array]:
         """(state after, metrics in the order of METRICS, whether all was finite).
 
-        `left` is `decay` at this step. Where something was not finite, the update that would have used it is not made, so the
-        state that comes back is finite, and its step has not advanced.
+        `left` is `decay` at this step. Where something was not finite, the update that would have
+        used it is not made, so the state that comes back is finite, and its step has not advanced.
         """
         anneal = functools.partial(annealed, left=left)
         keys = random.split(random.fold_in(unrolled(before.key), before.step), 5)
@@ -759,13 +759,10 @@ def _compiled(**options: Any) -> Callable[..., tuple[State, Array, Array, Array]
     )
 
 
-EIGEN, FUSED = "", "LIBRARY_FUSION_TYPE_REDUCE"
-
-
 @functools.cache
-def _all_cores(fused: str) -> dict[str, str]:
-    """What makes XLA use all cores of a CPU: one of EIGEN and FUSED; empty where it cannot."""
-    options = {"xla_cpu_experimental_ynn_fusion_type": fused}
+def _eigen() -> dict[str, str]:
+    """What has XLA multiply matrices on a CPU by its older library; empty where it cannot."""
+    options = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE"}
     try:
         jax.jit(lambda: jnp.zeros(()), compiler_options=options)()
     except jax.errors.JaxRuntimeError:
@@ -776,16 +773,16 @@ def _all_cores(fused: str) -> dict[str, str]:
 def _program(config: Config, state: State) -> Callable[..., tuple[State, Array, Array, Array]]:
     """The compiled `_advance` that suits the size of the work.
 
-    From some millions of multiplications on, a matrix product gains more from the other cores
-    (the ring's step a fifth) than it loses by the slower library that uses them. With
-    convolutions that library is unsteady, and fusing a little is quicker by a tenth or so.
+    The older library is better at sharing out products with many rows and few columns over the
+    cores: a sixth of the ring's step, and of DCGAN's. For wider or smaller products, and for small
+    batches, it is slower.
     """
     if jax.default_backend() != "cpu" or not (config.devices == 1 or state.step.shape):
         return _compiled()
-    if not all(isinstance(net, MLP) for net in (config.generator, config.discriminator)):
-        return _compiled(**_all_cores(FUSED))
-    large = config.batch * max(state.g.size, state.d.size) // max(state.step.size, 1) >= 2**22
-    return _compiled(**_all_cores(EIGEN)) if large else _compiled()
+    work = config.batch * max(state.g.size, state.d.size) // max(state.step.size, 1)
+    dense = all(isinstance(net, MLP) for net in (config.generator, config.discriminator))
+    tall = config.batch >= 256 and 2**22 <= work < 2**24
+    return _compiled(**_eigen()) if tall or not dense else _compiled()
 
 
 def traced(knobs: Knobs) -> Any:
