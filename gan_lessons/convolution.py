@@ -13,9 +13,9 @@ Three functions do all the work, and each is the derivative of the other two:
 
 (in one dimension; i and a are pairs in two). All can be differentiated in reverse again and again.
 
-The trick is to see 2x2 pixels as one block of 4c channels: a 4x4 kernel with stride 2 is then a 2x2
-kernel with stride 1. So `spread` is a plain convolution that makes blocks, and `correlate` a matrix
-product for each row of the kernel and each of its two pairs of columns.
+The first trick is to see 2x2 pixels as one block of 4c channels: a 4x4 kernel with stride 2 is then
+a 2x2 kernel with stride 1, and `spread` a plain convolution that makes blocks. The second is to let
+examples and channels change places: then `correlate` is a plain convolution of x with y.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ FORMS = ("auto", "native", "cpu")
 LECUN = nnx.initializers.lecun_normal()  # what `flax.nnx` starts from
 THIN = 4  # up to so many channels, one product with all taps side by side is quicker
 NAMES = ("NHWC", "HWIO", "NHWC")  # of the dimensions of picture, kernel and result
-hold = lax.optimization_barrier
 Size = tuple[int, ...]
 Picture = Float[Array, "n height width n_in"]
 Half = Float[Array, "n half_height half_width n_out"]
@@ -53,11 +52,11 @@ def _native_convolve(x: Picture, kernel: Kernel) -> Half:
     return lax.conv_general_dilated(x, kernel, (2, 2), "SAME", dimension_numbers=NAMES)
 
 
-def _seen(x: Picture) -> list[Float[Array, "positions two_n_in"]]:
-    """What meets each row and each pair of columns of the kernel, at each position of the result.
+def _seen(x: Picture) -> Float[Array, "positions sixteen_n_in"]:
+    """What meets the kernel at each position of the result, in the order of the kernel's numbers.
 
-    Eight arrays, in the order of kernel.reshape(8, 2 * n_in, n_out). The picture stands in a frame
-    of zeros, one pixel wide before and one or two behind it: the padding "SAME".
+    The picture stands in a frame of zeros, one pixel wide before and one or two behind it: the
+    padding "SAME".
     """
     n, height, width, c = x.shape
     h, w = halved((height, width))
@@ -65,7 +64,7 @@ def _seen(x: Picture) -> list[Float[Array, "positions two_n_in"]]:
     blocks = framed.reshape(n, h + 1, 2, w + 1, 2 * c)
     places = [(row, pair) for row in range(4) for pair in range(2)]
     parts = [blocks[:, row // 2 :, row % 2, pair:][:, :h, :w] for row, pair in places]
-    return [part.reshape(n * h * w, 2 * c) for part in parts]
+    return jnp.concatenate([part.reshape(n * h * w, 2 * c) for part in parts], axis=1)
 
 
 def _turned(kernel: Kernel) -> Float[Array, "4 4 n_out n_in"]:
@@ -81,7 +80,7 @@ def _turned(kernel: Kernel) -> Float[Array, "4 4 n_out n_in"]:
 def _cpu_convolve(x: Picture, kernel: Kernel) -> Half:
     if x.shape[3] > THIN:
         return _native_convolve(x, kernel)
-    rows = jnp.concatenate(_seen(x), axis=1) @ kernel.reshape(-1, kernel.shape[3])
+    rows = _seen(x) @ kernel.reshape(-1, kernel.shape[3])
     return rows.reshape(len(x), *halved(x.shape[1:3]), -1)
 
 
@@ -123,8 +122,7 @@ def _cpu_correlate(x: Picture, y: Half) -> Kernel:
     """A convolution too, with the examples as its channels and y, holes between, as its kernel."""
     (_, height, width, n_in), (_, h, w, n_out) = x.shape, y.shape
     if n_in <= THIN:
-        kernel = jnp.concatenate(_seen(x), axis=1).T @ y.reshape(-1, n_out)
-        return kernel.reshape(4, 4, n_in, n_out)
+        return (_seen(x).T @ y.reshape(-1, n_out)).reshape(4, 4, n_in, n_out)
     frame = ((1, 2 * h + 1 - height), (1, 2 * w + 1 - width))
     x, y = x.transpose(3, 1, 2, 0), y.transpose(1, 2, 0, 3)
     kernel = lax.conv_general_dilated(
