@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import math
 import os
@@ -637,3 +638,26 @@ def test_an_array_of_knobs_needs_one_value_a_run(seeds):
     with pytest.raises(InputError, match=r"lr_d has shape \(3,\)"):
         advance(TINY, state, Knobs(lr_d=[0.1, 0.2, 0.3]), 5)
     assert finite(state)
+
+
+# ---- memory
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="resource counts the pages of Linux")
+def test_freed_memory_comes_back_without_page_faults():
+    import resource
+
+    library, size = ctypes.CDLL(None), 2**26
+    if not hasattr(library, "mallopt"):
+        pytest.skip("another C library than glibc")
+    library.malloc.restype, library.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+
+    def faults():
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        block = library.malloc(ctypes.c_size_t(size))
+        ctypes.memset(block, 1, size)
+        library.free(block)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    faults()
+    assert faults() < size / resource.getpagesize() / 10
