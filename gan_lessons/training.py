@@ -373,7 +373,7 @@ def place(config: Config, state: State) -> State:
     return jax.device_put(state, NamedSharding(mesh(config.devices), spec))
 
 
-def decay(step: Array, decay_steps: Array) -> Array:
+def cosine_decay(step: Array, decay_steps: Array) -> Array:
     """What is left at `step` of a cosine decay over `decay_steps` steps: from 1 to 0, then 0.
 
     (1 + cos(pi min(step / decay_steps, 1))) / 2; always 1 if decay_steps = 0.
@@ -458,8 +458,8 @@ class Step:
         """The mean over devices, in one exchange for the whole tree."""
         if self.config.devices == 1:
             return tree
-        flat, unravel = ravel_pytree(tree)
-        return unravel(lax.pmean(flat, "batch"))
+        whole, unravel = ravel_pytree(tree)
+        return unravel(lax.pmean(whole, "batch"))
 
     def batches(self, key: Array) -> tuple[Array, Array]:
         """A latent batch [rows, latent] and a real batch [rows, dim]."""
@@ -663,8 +663,9 @@ class Step:
     ) -> tuple[State, Float[Array, "metrics"], Array]:
         """(state after, metrics in the order of METRICS, whether all was finite).
 
-        `left` is `decay` at this step. Where something was not finite, the update that would have
-        used it is not made, so the state that comes back is finite, and its step has not advanced.
+        `left` is `cosine_decay` at this step. Where something was not finite, the update that would
+        have used it is not made, so the state that comes back is finite, and its step has not
+        advanced.
         """
         anneal = functools.partial(annealed, left=left)
         keys = random.split(random.fold_in(unrolled(before.key), before.step), 5)
@@ -715,13 +716,13 @@ def _chunk(
         i, state, left, history, so_far = carry
         state, seen, fine = step(state, knobs, left)
         # A step ahead: XLA would else take the cosine again for each weight.
-        left = decay(state.step, knobs.decay_steps)
+        left = cosine_decay(state.step, knobs.decay_steps)
         return i + 1, state, left, history.at[i].set(seen), so_far & fine
 
     def going(carry: tuple) -> Array:
         return (carry[0] < n) & carry[4].any()
 
-    left = decay(state.step, knobs.decay_steps)
+    left = cosine_decay(state.step, knobs.decay_steps)
     start = (jnp.zeros((), jnp.int32), state, left, history, jnp.ones(runs, bool))
     done, state, _, history, fine = lax.while_loop(going, body, start)
     return state, history, done, fine

@@ -326,7 +326,7 @@ def test_noise_decays_to_its_share():
     knobs = Knobs(noise=2.0, noise_end=0.25, decay_steps=100)
     step = Step(TINY, training.terms(knobs), TINY.data)
     for at, wanted in ((0, 2.0), (50, 1.25), (100, 0.5), (500, 0.5)):
-        left = training.decay(jnp.int32(at), jnp.float32(100))
+        left = training.cosine_decay(jnp.int32(at), jnp.float32(100))
         anneal = functools.partial(training.annealed, left=left)
         drawn = step.noisy(random.key(0), training.traced(knobs), jnp.zeros((16, 2)), anneal)
         unit = random.normal(random.key(0), (16, 2))

@@ -26,7 +26,16 @@ from gan_lessons.distributions import Normal, Ring
 from gan_lessons.errors import InputError
 from gan_lessons.networks import MLP
 from gan_lessons.objectives import NAMES, PENALTIES, objective
-from gan_lessons.training import METRICS, TERMS, Config, Knobs, advance, annealed, decay, init
+from gan_lessons.training import (
+    METRICS,
+    TERMS,
+    Config,
+    Knobs,
+    advance,
+    annealed,
+    cosine_decay,
+    init,
+)
 
 # One small game for (nearly) all tests here and in test_run.py: equal configs share programs.
 TINY = Config(Ring(), Normal(2), MLP((8,), "tanh"), MLP((8,), "silu"), batch=64)
@@ -253,7 +262,7 @@ def check_against_reference(step, update, knobs, steps=3):
     reference = Reference(replace(TINY, update=update), knobs, state)
     for _ in range(steps):
         traced = training.traced(knobs)
-        left = decay(state.step, traced.decay_steps)
+        left = cosine_decay(state.step, traced.decay_steps)
         state, seen, fine = step(state, traced, left)
         with jax.numpy_dtype_promotion("standard"):  # optax mixes floats and its counter
             np.testing.assert_allclose(seen, reference.advance(), rtol=2e-4, atol=1e-6)
@@ -355,14 +364,14 @@ def test_annealed(start, end, length, share):
     assert value(step, 0) == np.float32(start)
 
 
+@jax.jit
+def _annealed(start, end, step, length):
+    return annealed(start, end, cosine_decay(step, length.astype(jnp.float32)))
+
+
 def test_flat_is_ravel_pytree():
     tree = {"b": np.ones((2, 3), "f4"), "a": [np.zeros((), "f4"), np.full((4,), 2, "f4")]}
     np.testing.assert_array_equal(training.flat(tree), ravel_pytree(tree)[0])
-
-
-@jax.jit
-def _annealed(start, end, step, length):
-    return annealed(start, end, decay(step, length.astype(jnp.float32)))
 
 
 # ---- sweeps

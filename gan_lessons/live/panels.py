@@ -40,7 +40,7 @@ from gan_lessons.plots import (
     tile,
 )
 from gan_lessons.run import Run
-from gan_lessons.training import METRICS, Config, State, Step, annealed, decay
+from gan_lessons.training import METRICS, Config, State, Step, annealed, cosine_decay
 
 
 class View(NamedTuple):
@@ -140,7 +140,7 @@ class Samples(Panel):
         terms = {"pairs_batch", *(["feature_matching"] * isinstance(config.discriminator, MLP))}
         ahead = objectives.PENALTIES if config.unroll else ()  # D's next updates pay them too
         game = Step(config, frozenset({*terms, *ahead}), config.data)
-        anneal = functools.partial(annealed, left=decay(state.step, knobs.decay_steps))
+        anneal = functools.partial(annealed, left=cosine_decay(state.step, knobs.decay_steps))
         _, slope = game.g_slope(state, knobs, key_x, real, fake, anneal)
         return fake, field.reshape(self.grid, self.grid), -slope[: self.arrows] * self.shown
 
