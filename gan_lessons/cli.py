@@ -305,7 +305,7 @@ def _bar(done: int, total: int, plain: bool) -> Any:
     """A progress bar on a terminal; elsewhere, and if `plain`, a line now and then."""
     from tqdm import tqdm
 
-    how: dict[str, Any] = {"total": total, "initial": done, "unit": " steps"}
+    how: dict[str, Any] = {"total": total, "initial": done, "unit": " steps", "smoothing": 0}
     if plain or not sys.stderr.isatty():
         line = "{n_fmt} of {total_fmt} steps, {elapsed}, {rate_fmt}\n"
         how |= {"mininterval": TALK, "miniters": 1, "bar_format": line}
@@ -556,7 +556,9 @@ def _reproduce(args: argparse.Namespace) -> int:
         jax.config.update("jax_num_cpu_devices", min(_cores(), job.asked or 10))
     job.begin()
     with _ctrl_c() as asked, _bar(*job.steps(), args.json) as bar:
+        there = bar.initial
         for taken in job.train():
+            bar.initial = there + job.resumed  # the rate is of what this command does
             bar.update(taken)
             if asked.is_set():
                 break

@@ -110,6 +110,7 @@ class Job:
         self.folder = folder or Path("runs", f"reproduce-{name}{'-quick' * quick}")
         self.path, self.runs = self.folder / "runs.csv", dict[tuple[str, int], dict[str, Any]]()
         self.looks = dict[tuple[str, int], list[dict[str, Any]]]()
+        self.resumed = 0  # steps that `train` found done, of runs under way
 
     def load(self) -> None:
         """Make the table and read the finished runs; InputError where they cannot be read."""
@@ -166,7 +167,10 @@ class Job:
         return sum(n * done for n, done in each), sum(n * len(self.seeds) for n, _ in each)
 
     def train(self) -> Iterator[int]:
-        """Train what is missing, one seed on each device; yields the steps just taken."""
+        """Train what is missing, one seed on each device; yields the steps just taken.
+
+        A run that was under way yields what it has already, too, counted in `resumed`.
+        """
         for row in self.table.rows:
             left = [seed for seed in self.seeds if self.key(row, seed) not in self.runs]
             packs = row.preset.config.batch // row.preset.config.pack
@@ -187,6 +191,7 @@ class Job:
             also, told = {"seconds": spent}, {"looks": np.array(looks)}
             checkpoints.save(self._bench(row, seeds), state, config, also, told, step, keep=1)
 
+        self.resumed += step * len(seeds)
         try:
             yield step * len(seeds)
             while step < steps:

@@ -201,7 +201,7 @@ def test_reproduce_interrupted_keeps_what_is_finished(
 ) -> None:
     class Press:  # Ctrl-C while the second run trains
         def __init__(self) -> None:
-            self.steps = 0
+            self.steps = self.initial = 0
 
         def update(self, taken: int) -> None:
             self.steps += taken

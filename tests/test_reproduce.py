@@ -176,7 +176,7 @@ def test_a_run_cut_in_two_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) 
     before = sum(taken)
     again = job(1)
     assert sum(again.train()) == 2 * STEPS  # what the bar shows: the steps of before too
-    assert sum(taken) == 2 * STEPS and before < STEPS
+    assert sum(taken) == 2 * STEPS and again.resumed == before < STEPS
     assert sum(whole.train()) == 2 * STEPS
     for name in ("runs.csv", "looks.csv"):
         assert numbers(again.folder / name) == numbers(whole.folder / name)
