@@ -428,8 +428,10 @@ def scores(run: Run, images: str | None) -> dict[str, Any]:
         told = {name: value if math.isfinite(value) else None for name, value in seen.items()}
         return {**told, "perfect": perfect}
     if images and isinstance(data, Stacked):
-        n, extractor = metrics.STACK_SAMPLES, metrics.train_feature_extractor(image_set(images))
-        stacks = metrics.stack_coverage(extractor, run.sample(n))
+        n, size = metrics.STACK_SAMPLES, data.shape[1]  # type: ignore[index]
+        extractor = metrics.train_feature_extractor(image_set(images, size))
+        fakes = data.apart(run.sample(n, ema=run.knobs.ema > 0))
+        stacks = metrics.stack_coverage(extractor, fakes)
         floor = metrics.kl_floor(len(stacks.counts), n, exact=True)
         perfect = {"modes": len(stacks.counts), "kl": floor}
         return {"modes": stacks.modes, "kl": stacks.kl, "perfect": perfect}

@@ -156,6 +156,7 @@ def test_train_writes_checkpoints_metrics_and_a_figure(
         ("ring", ["--set", "data=Normal(3)"], None),
         ("leaky-256-512", [], "frechet"),
         ("stacked-digits", [], "modes"),
+        ("stacked-conv", [], "modes"),
     ],
 )
 def test_every_kind_of_data_gets_its_figure_and_its_score(

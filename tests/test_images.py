@@ -119,6 +119,29 @@ def test_stacks_are_told_apart_and_pass_through_transformations():
     assert np.array_equal(one.shape, (5, 625))
 
 
+@pytest.mark.parametrize("layers", [2, 3])
+def test_stacks_as_channels_are_the_same_stacks_seen_otherwise(layers):
+    above, colours = digits().stacks(layers), digits().stacks(layers, channels=True)
+    assert colours.shape == (8, 8, layers) and colours.layers == layers
+    assert colours.dim == above.dim and colours != above
+    drawn = np.asarray(colours.sample(jax.random.key(0), 20))
+    pictures = drawn.reshape(20, 8, 8, layers)
+    one_above_another = pictures.transpose(0, 3, 1, 2).reshape(20, -1)
+    assert np.array_equal(one_above_another, above.sample(jax.random.key(0), 20))
+    assert np.array_equal(colours.apart(drawn), one_above_another)
+    assert np.array_equal(above.apart(one_above_another), one_above_another)
+    low, high = np.array(colours.extent).T
+    assert np.all(low <= drawn) and np.all(drawn <= high)
+    assert np.array_equal(colours.apart(np.array([low]))[0], [low for low, _ in above.extent])
+    leaves, tree = jax.tree.flatten(colours)
+    assert jax.tree.unflatten(tree, leaves) == colours
+
+
+def test_colours_cannot_be_channels_of_a_stack():
+    with pytest.raises(InputError, match="channels=False"):
+        COLOURS.stacks(channels=True)
+
+
 @pytest.mark.parametrize("layers", [0, 9, 2.5, None, "3"])
 def test_a_strange_number_of_layers_is_refused(layers):
     with pytest.raises(InputError, match="layers"):

@@ -374,6 +374,13 @@ def test_flat_is_ravel_pytree():
     np.testing.assert_array_equal(training.flat(tree), ravel_pytree(tree)[0])
 
 
+@pytest.mark.parametrize("more", [-1, 0, 1, training.PORTION + 7])
+def test_many_samples_are_the_same_as_few_at_a_time(more):
+    state, z = training.init(TINY, 0), TINY.latent.sample(random.key(0), training.PORTION + more)
+    few = [training.generate(TINY, state, part) for part in np.array_split(z, 3)]
+    np.testing.assert_allclose(training.generate(TINY, state, z), np.concatenate(few), atol=1e-5)
+
+
 # ---- sweeps
 
 COMPARED = [METRICS.index(name) for name in ("d_loss", "grad_d", "grad_g", "penalty")]

@@ -13,7 +13,7 @@ from gan_lessons.images.drawn import GLYPHS, GlyphFactors, glyph_factors, glyphs
 from gan_lessons.images.embedded import digits, faces
 from gan_lessons.images.folder import FolderSet, image_folder
 from gan_lessons.images.published import DOWNLOADS, cifar_10, fashion_mnist, kmnist, mnist
-from gan_lessons.images.sets import ImageSet, Labelled, Stacked, as_floats
+from gan_lessons.images.sets import ImageSet, Labelled, Stacked, StackedChannels, as_floats
 
 __all__ = [
     "DOWNLOADS",
@@ -25,6 +25,7 @@ __all__ = [
     "Labelled",
     "Source",
     "Stacked",
+    "StackedChannels",
     "as_floats",
     "cache_folder",
     "cifar_10",

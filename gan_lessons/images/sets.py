@@ -16,6 +16,7 @@ from gan_lessons.distributions import Empirical
 from gan_lessons.errors import InputError, check_number
 
 MOST_CLASSES = 1000
+Rows = Float[Array | np.ndarray, "n dim"]
 
 
 def as_floats(images: Any, fresh: bool | None = None) -> np.ndarray:
@@ -88,9 +89,13 @@ class ImageSet:
         one_hot = np.eye(self.classes, dtype=np.float32)[self.labels]
         return Labelled(np.concatenate([rows, one_hot], axis=1), self.shape)
 
-    def stacks(self, layers: int = 3) -> Stacked:
-        """`layers` images drawn independently make one example; see `Stacked`."""
-        return Stacked(self.distribution().points, self.shape, layers)
+    def stacks(self, layers: int = 3, channels: bool = False) -> Stacked:
+        """`layers` images drawn independently make one example; see `Stacked`.
+
+        With `channels` as the colours of one picture: see `StackedChannels`.
+        """
+        kind = StackedChannels if channels else Stacked
+        return kind(self.distribution().points, self.shape, layers)
 
     def resized(self, size: int) -> ImageSet:
         """The same set at size x size pixels, 4 to 512; itself where nothing changes.
@@ -191,6 +196,45 @@ class Stacked(Empirical):
     def _sample(self, key: Array, n: int) -> Float[Array, "n dim"]:
         which = jax.random.randint(key, (n, self.layers), 0, len(self.points))
         return self.points[which].reshape(n, self.dim)
+
+    def apart(self, rows: Rows) -> Rows:
+        """Rows with one image after another, as `metrics.stack_coverage` takes them."""
+        return rows
+
+
+@jax.tree_util.register_pytree_node_class
+class StackedChannels(Stacked):
+    """The same with the images as the channels of one picture: rows [n, h*w*layers].
+
+    Three grey digits are the red, green and blue of a picture that convolutions can look at. This
+    is how the papers stack MNIST.
+
+    Attributes:
+        shape: (h, w, layers).
+
+    Raises: InputError for images that have colours already.
+    """
+
+    def __init__(self, points: Any, shape: tuple[int, ...], layers: int = 3) -> None:
+        super().__init__(points, shape, layers)
+        if len(shape) != 2:
+            raise InputError(f"channels are for grey images, not {shape}; leave channels=False")
+        count = self.dim // prod(shape)
+        self.__dict__["shape"] = (*shape, count)
+
+    @property
+    def extent(self) -> tuple[tuple[float, float], ...]:
+        """The least and the largest value of each pixel, all its channels in turn."""
+        one = Empirical.extent.fget(self)  # type: ignore[attr-defined]
+        return tuple(each for each in one for _ in range(self.layers))
+
+    def _sample(self, key: Array, n: int) -> Float[Array, "n dim"]:
+        images = super()._sample(key, n).reshape(n, self.layers, -1)
+        return images.swapaxes(1, 2).reshape(n, self.dim)
+
+    def apart(self, rows: Rows) -> Rows:
+        """Rows with one image after another, as `metrics.stack_coverage` takes them."""
+        return rows.reshape(len(rows), -1, self.layers).swapaxes(1, 2).reshape(len(rows), -1)
 
 
 # ---- checks of what a user hands in
