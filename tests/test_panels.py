@@ -13,7 +13,7 @@ import pytest
 from gan_lessons import training
 from gan_lessons.distributions import Mixture1D, Normal, Ring, TwoMoons, Uniform
 from gan_lessons.errors import InputError
-from gan_lessons.images import faces
+from gan_lessons.images import digits, faces
 from gan_lessons.live import panels as rooms
 from gan_lessons.live.panels import (
     Coverage,
@@ -27,11 +27,12 @@ from gan_lessons.live.panels import (
     Panel,
     Quality,
     Samples,
+    StackModes,
     View,
 )
-from gan_lessons.live.player import Player, default_panels
+from gan_lessons.live.player import Player, default_panels, playground
 from gan_lessons.live.screen import Screen
-from gan_lessons.metrics import FrechetMeter
+from gan_lessons.metrics import FrechetMeter, stack_coverage, train_feature_extractor
 from gan_lessons.networks import MLP
 from gan_lessons.run import Run
 from gan_lessons.training import Config, Knobs
@@ -42,10 +43,12 @@ PLANE = Config(Ring(), Normal(2), **SMALL)
 FACES = Config(
     faces(25).distribution(), Normal(4), MLP((8,), output="tanh"), MLP((8,), "silu"), batch=8
 )
+STACKS = replace(FACES, data=digits().stacks(2, channels=True))
 FAST = Knobs(lr_d=0.02, lr_g=0.02)
 
 meter = functools.cache(lambda: FrechetMeter(faces(25)))  # principal components: no training
 quality = lambda **options: Quality(meter(), **options)  # noqa: E731
+stack_modes = lambda **options: StackModes(train_feature_extractor(digits()), **options)  # noqa: E731
 
 CASES: dict[str, tuple[Callable[[], Panel], Config]] = {
     "Samples": (Samples, PLANE),
@@ -58,14 +61,16 @@ CASES: dict[str, tuple[Callable[[], Panel], Config]] = {
     "LatentWalk": (LatentWalk, FACES),
     "OverTime": (OverTime, FACES),
     "Quality": (lambda: quality(every=5), FACES),
+    "StackModes": (lambda: stack_modes(every=5, n=300), STACKS),
 }
-IMAGE_PANELS = ("ImageGrid", "LatentWalk", "OverTime", "Quality")
+IMAGE_PANELS = ("ImageGrid", "LatentWalk", "OverTime", "Quality", "StackModes")
 
 
 @functools.cache
 def compiled(kind: type[Panel], rows: int | None, config: Config) -> Callable:
     """What a kind of panel sees, compiled once for all tests."""
-    panel = quality() if kind is Quality else kind(rows) if rows else kind()  # type: ignore[call-arg]
+    make = CASES[kind.__name__][0]
+    panel = make() if kind in (Quality, StackModes) else kind(rows) if rows else kind()  # type: ignore[call-arg]
     return jax.jit(functools.partial(panel.see, config))
 
 
@@ -135,6 +140,8 @@ def test_a_panel_can_be_set_up_again_in_another_size(name):
         ("Coverage", replace(PLANE, data=TwoMoons())),
         *((name, PLANE) for name in IMAGE_PANELS),
         ("Quality", replace(FACES, data=faces(28).distribution())),
+        ("StackModes", FACES),
+        ("StackModes", replace(STACKS, data=digits(16).stacks(2))),
     ],
 )
 def test_data_that_a_panel_cannot_show(name, config):
@@ -281,7 +288,33 @@ def test_quality_fits_its_axes_to_what_it_measures():
     assert low < meter().floor and low < min(values) and max(values) < high
 
 
+# ---- modes of stacks
+
+
+def test_the_squares_of_a_stack_are_its_counted_modes():
+    watch = Watch(stack_modes(every=10, n=300), STACKS)
+    watch.trained(12)
+    fakes = STACKS.data.apart(np.asarray(watch.run.sample(300, seed=5)))
+    found = stack_coverage(train_feature_extractor(digits()), fakes)
+    shown = watch.panel.sheet.get_array()
+    assert shown.shape == (10, 10)
+    assert np.array_equal(np.ma.filled(shown, 0).ravel(), found.counts)
+    assert np.array_equal(np.ma.getmaskarray(shown).ravel(), found.counts == 0)
+    assert f"{found.modes} of 100 modes" in watch.panel.text.get_text()
+
+
+@pytest.mark.parametrize("bad", [{"n": 0}, {"n": 1.5}, {"every": 0}, {"every": "often"}])
+def test_bad_numbers_for_stacks(bad):
+    with pytest.raises(InputError, match="|".join(bad)):
+        stack_modes(**bad)
+
+
 # ---- in a player
+
+
+def test_presets_of_stacks_count_their_modes():
+    last = playground("stacked-digits").panels[-1]
+    assert isinstance(last, StackModes) and last.extractor.pixels == 64
 
 
 def test_pictures_get_panels_that_suit_them():

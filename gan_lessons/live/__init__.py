@@ -14,6 +14,7 @@ from gan_lessons.live.panels import (
     Panel,
     Quality,
     Samples,
+    StackModes,
 )
 from gan_lessons.live.player import Player, playground
 
@@ -34,6 +35,7 @@ __all__ = [
     "Quality",
     "Samples",
     "Slider",
+    "StackModes",
     "Toggle",
     "fast",
     "has_front_end",

@@ -20,12 +20,21 @@ from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import MaxNLocator
 
 from gan_lessons import objectives, training
 from gan_lessons.distributions import Normal, Uniform
 from gan_lessons.errors import InputError, check_number
-from gan_lessons.metrics import FrechetMeter, high_quality_ceiling, mode_coverage
+from gan_lessons.images import Stacked
+from gan_lessons.metrics import (
+    FeatureExtractor,
+    FrechetMeter,
+    StackCoverage,
+    high_quality_ceiling,
+    mode_coverage,
+    stack_coverage,
+)
 from gan_lessons.networks import MLP
 from gan_lessons.plots import (
     ARROW,
@@ -639,21 +648,18 @@ class OverTime(_Pictures):
         return False
 
 
-class Quality(Panel):
-    """The Frechet distance in a classifier's features, measured as training goes on.
+class _Measured(Panel):
+    """What takes many fakes to measure: every `every` steps, and remembered in between.
 
-    `every` steps apart, each time on as many fakes as the meter wants; the dotted line is what
-    one half of the real images scores against the other. Lower is better. With `ema` it is that of
-    the moving average of G.
+    With `ema` the moving average of G makes them (switch the knob of that name on).
     """
 
-    half = True
     remembers = True
-    title = "Fréchet"
+    n = 0  # fakes that one measurement takes
 
-    def __init__(self, meter: FrechetMeter, every: int = 200, ema: bool = False) -> None:
+    def __init__(self, every: int, ema: bool) -> None:
         super().__init__()
-        self.meter, self.memory, self.ema = meter, _Memory(), ema
+        self.memory, self.ema = _Memory(), ema
         self.every = int(check_number("every", every, 1, 1e6, integer=True))
 
     def see(self, config: Config, state: State, knobs: Any) -> Any:
@@ -662,34 +668,60 @@ class Quality(Panel):
         return jax.tree.map(jnp.copy, player)
 
     def setup(self, ax: Axes, run: Run) -> None:
+        self.ax, self.latents = ax, run.config.latent.sample(random.key(5), self.n)
+
+    def known(self, seen: Any, view: View) -> dict[int, Any]:
+        """What was measured up to the step that is shown, by step; never empty."""
+        measured = self.memory.of(view.run)
+        if all(abs(view.step - at) >= self.every for at in measured):
+            g, rest = seen
+            state, config = replace(view.run.state, g=g, rest_g=rest), view.run.config
+            fakes = np.asarray(training.generate(config, state, self.latents))
+            measured[view.step] = self.measure(fakes, config)
+        steps = sorted(at for at in measured if at <= view.step) or [min(measured)]
+        return {step: measured[step] for step in steps}
+
+    def measure(self, fakes: Float[np.ndarray, "n dim"], config: Config) -> Any:
+        raise NotImplementedError
+
+
+class Quality(_Measured):
+    """The Frechet distance in a classifier's features, measured as training goes on.
+
+    `every` steps apart, each time on as many fakes as the meter wants; the dotted line is what
+    one half of the real images scores against the other. Lower is better. With `ema` it is that of
+    the moving average of G.
+    """
+
+    half = True
+    title = "Fréchet"
+
+    def __init__(self, meter: FrechetMeter, every: int = 200, ema: bool = False) -> None:
+        super().__init__(every, ema)
+        self.meter, self.n = meter, meter.n
+
+    def setup(self, ax: Axes, run: Run) -> None:
         pixels = math.prod(_image_shape(run.config, "Quality"))
         if (wanted := self.meter.extractor.pixels) != pixels:
             raise InputError(
                 f"this meter measures images of {wanted} pixels, and the data has "
                 f"{pixels}; make a FrechetMeter of the same image set"
             )
-        self.ax = ax
-        self.latents = run.config.latent.sample(random.key(5), self.meter.n)
+        super().setup(ax, run)
         self.line = self.moving(ax.plot([], [], ".-", color=GENERATOR, ms=4)[0])
         ax.axhline(self.meter.floor, color=REAL, lw=1, ls=":")
         ax.set(xlim=(0, 200), yscale="log", ylim=(self.meter.floor / 2, self.meter.floor * 500))
         self.text = self.caption(ax)
 
     def update(self, seen: Any, view: View) -> bool:
-        measured = self.memory.of(view.run)
-        if all(abs(view.step - at) >= self.every for at in measured):
-            measured[view.step] = self.measure(seen, view.run)
-        steps = sorted(at for at in measured if at <= view.step) or [min(measured)]
-        values = [measured[at] for at in steps]
-        self.line.set_data(steps, values)
+        known = self.known(seen, view)
+        values = [*known.values()]
+        self.line.set_data([*known], values)
         self.text.set_text(f"{self.title} {values[-1]:.2f} (real: {self.meter.floor:.2f})")
         return self.rescale(view.step, max(values))
 
-    def measure(self, seen: Any, run: Run) -> float:
-        g, rest = seen
-        state = replace(run.state, g=g, rest_g=rest)
-        rows = np.asarray(training.generate(run.config, state, self.latents))
-        return self.meter(rows[:, : self.meter.extractor.pixels])  # without labels
+    def measure(self, fakes: Float[np.ndarray, "n dim"], config: Config) -> float:
+        return self.meter(fakes[:, : self.meter.extractor.pixels])  # without labels
 
     def rescale(self, step: int, worst: float) -> bool:
         """Widen the axes like those of the losses, seldom; True if they changed."""
@@ -699,3 +731,56 @@ class Quality(Panel):
         if stale:
             self.ax.set(xlim=(0, wanted), ylim=(low, max(high, 3 * worst)))
         return stale
+
+
+class StackModes(_Measured):
+    """How stacked images (`images.Stacked`) fall on their modes: a square each, white if empty.
+
+    Counted on `n` fakes by a classifier of single layers, `every` steps apart; a full square is as
+    dark as twice a mode's share. Below it, what as many real stacks score.
+    """
+
+    half = True
+    title = "modes"
+    dark = LinearSegmentedColormap.from_list("modes", ["#fbe3d0", FAKE, INK])
+
+    def __init__(
+        self, extractor: FeatureExtractor, every: int = 100, n: int = 5000, ema: bool = False
+    ) -> None:
+        super().__init__(every, ema)
+        self.n = int(check_number("n", n, 1, 1e6, integer=True))
+        self.extractor = extractor
+
+    def setup(self, ax: Axes, run: Run) -> None:
+        data = run.config.data
+        if not isinstance(data, Stacked):
+            raise InputError(
+                f"StackModes counts stacked images, not {data!r}; take image_set(...).stacks()"
+            )
+        if (pixels := data.dim // data.layers) != (known := self.extractor.pixels):
+            raise InputError(
+                f"this extractor knows images of {known} pixels, and the data stacks images of "
+                f"{pixels}; train it on the same image set"
+            )
+        super().setup(ax, run)
+        real = self.measure(np.asarray(data.sample(random.key(6), self.n)), run.config)
+        count = len(real.counts)
+        self.high = max(k for k in range(1, math.isqrt(count) + 1) if count % k == 0)
+        dark = self.dark.with_extremes(bad="white")
+        blank = np.zeros((self.high, count // self.high))
+        self.sheet = self.moving(
+            ax.imshow(blank, cmap=dark, vmin=0, vmax=2 * self.n / count, aspect="auto")
+        )
+        bare(ax)
+        ax.set_xlabel(f"of real stacks: {real.modes:,}, KL {real.kl:.2f}")
+        self.text = self.caption(ax)
+
+    def update(self, seen: Any, view: View) -> bool:
+        found = [*self.known(seen, view).values()][-1]
+        counts = found.counts.reshape(self.high, -1)
+        self.sheet.set_data(np.ma.masked_equal(counts, 0))
+        self.text.set_text(f"{found.modes:,} of {found.counts.size:,} modes, KL {found.kl:.2f}")
+        return False
+
+    def measure(self, fakes: Float[np.ndarray, "n dim"], config: Config) -> StackCoverage:
+        return stack_coverage(self.extractor, config.data.apart(fakes))  # type: ignore[attr-defined]

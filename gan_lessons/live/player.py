@@ -16,7 +16,7 @@ from PIL import Image
 
 from gan_lessons import training
 from gan_lessons.errors import InputError, check_choice
-from gan_lessons.images import image_set
+from gan_lessons.images import Stacked, image_set
 from gan_lessons.live.controls import Controls
 from gan_lessons.live.display import cell_id, fast, has_front_end
 from gan_lessons.live.panels import (
@@ -29,10 +29,11 @@ from gan_lessons.live.panels import (
     Panel,
     Quality,
     Samples,
+    StackModes,
     View,
 )
 from gan_lessons.live.screen import SIZES, Screen
-from gan_lessons.metrics import FrechetMeter
+from gan_lessons.metrics import FrechetMeter, train_feature_extractor
 from gan_lessons.plots import small_png
 from gan_lessons.presets import preset
 from gan_lessons.run import Run
@@ -403,11 +404,19 @@ def default_panels(config: Config) -> list[Panel]:
     return [*panels, Coverage()] if config.data.modes is not None else panels
 
 
+def _scored(images: str, data: Any) -> Panel:
+    """What measures G on a preset's image set."""
+    stacked = isinstance(data, Stacked)
+    found = image_set(images, data.shape[1])
+    return StackModes(train_feature_extractor(found)) if stacked else Quality(FrechetMeter(found))
+
+
 def playground(name: str = "playground", **changes: Any) -> Player:
     """A player on a preset (`gan_lessons.presets.PRESETS`).
 
     Keywords that name a field of `Config` or a knob change it; the rest goes to `Player`.
-    On image sets a panel measures the Fréchet distance, unless `data` or `panels` are changed.
+    On image sets a panel measures the Fréchet distance, on stacks of images one counts their modes,
+    unless `data` or `panels` are changed.
     """
     chosen = preset(name)
     config, knobs = chosen.config, chosen.knobs
@@ -416,6 +425,5 @@ def playground(name: str = "playground", **changes: Any) -> Player:
     moved = {key: changes.pop(key) for key in list(changes) if key in training.KNOBS}
     changes.setdefault("steps", chosen.steps)
     if "panels" not in changes and chosen.images and config.data is chosen.config.data:
-        meter = FrechetMeter(image_set(chosen.images, int(config.data.dim**0.5)))
-        changes["panels"] = [*default_panels(config), Quality(meter)]
+        changes["panels"] = [*default_panels(config), _scored(chosen.images, config.data)]
     return Player(config, replace(knobs, **moved), **changes)
