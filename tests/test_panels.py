@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gan_lessons import training
-from gan_lessons.distributions import Mixture1D, Normal, Ring, TwoMoons, Uniform
+from gan_lessons.distributions import Mixture1D, Normal, Ring, TwoMoons, Uniform, WithLabels
 from gan_lessons.errors import InputError
 from gan_lessons.images import digits, faces
 from gan_lessons.live import panels as rooms
@@ -251,6 +251,19 @@ def test_a_memory_outlives_a_change_of_size():
     watch.screen = Screen([watch.panel], watch.run, "projector")
     watch.trained(1)
     assert names(watch.panel) == ["0", "50", "100", "now"]
+
+
+@pytest.mark.parametrize("rows", [3, 8])
+def test_told_labels_each_column_of_a_grid_is_a_label(rows):
+    told = digits().distribution(labels=True)
+    config = replace(FACES, data=told, latent=WithLabels(Normal(4), told.shares))
+    watch = Watch(ImageGrid(rows), config)
+    z, label = np.split(np.asarray(watch.panel.latents(config)).reshape(rows, 10, 14), [4], axis=2)
+    assert np.array_equal(z, np.broadcast_to(z[:, :1], z.shape)) and len(np.unique(z[:, 0, 0])) > 1
+    assert np.array_equal(label, np.broadcast_to(np.eye(10), label.shape))
+    first = watch.frame()
+    assert "label" in watch.screen.figure.axes[0].get_title(loc="left")
+    assert not np.array_equal(first, watch.trained(5))
 
 
 # ---- quality

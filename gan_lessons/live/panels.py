@@ -24,7 +24,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import MaxNLocator
 
 from gan_lessons import objectives, training
-from gan_lessons.distributions import Normal, Uniform
+from gan_lessons.distributions import Normal, Uniform, WithLabels
 from gan_lessons.errors import InputError, check_number
 from gan_lessons.images import Stacked
 from gan_lessons.metrics import (
@@ -525,18 +525,22 @@ def _image_shape(config: Config, panel: str) -> tuple[int, ...]:
 
 
 class _Pictures(Panel):
-    """A sheet of `rows` times eight images; four rows or fewer stack in pairs.
+    """A sheet of `rows` times `across` images; four rows or fewer stack in pairs.
 
     With `ema` the moving average of G makes them (switch the knob of that name on).
     """
 
-    columns, gap, tall = 8, 0.22, 1.12
+    gap, tall = 0.22, 1.12
 
     def __init__(self, rows: int = 8, ema: bool = False) -> None:
         super().__init__()
         self.ema = ema
         self.rows = int(check_number("rows", rows, 1, 32, integer=True))
         self.half = self.rows <= 4
+
+    def across(self, config: Config) -> int:
+        """Images in a row."""
+        return 8
 
     def latents(self, config: Config) -> Float[Array, "images latent"]:
         raise NotImplementedError
@@ -546,6 +550,7 @@ class _Pictures(Panel):
 
     def setup(self, ax: Axes, run: Run) -> None:
         self.shape = _image_shape(run.config, type(self).__name__)
+        self.columns = self.across(run.config)
         self.blank = np.ones((self.rows * self.columns, *self.shape), np.float32)
         # Axes count images, so that a row's middle is at its number and a half.
         self.sheet = self.moving(
@@ -575,12 +580,28 @@ class _Pictures(Panel):
 
 
 class ImageGrid(_Pictures):
-    """Samples from fixed latents, so that one can watch each picture change."""
+    """Samples from fixed latents, so that one can watch each picture change.
+
+    Where G is told a label (`WithLabels`), each row is one z and each column one label.
+    """
 
     title = "samples from fixed z"
 
+    def across(self, config: Config) -> int:
+        told = isinstance(config.latent, WithLabels)
+        return min(len(config.latent.weights), 16) if told else super().across(config)  # type: ignore[attr-defined]
+
     def latents(self, config: Config) -> Array:
-        return config.latent.sample(random.key(11), self.rows * self.columns)
+        key, latent, columns = random.key(11), config.latent, self.across(config)
+        if not isinstance(latent, WithLabels):
+            return latent.sample(key, self.rows * columns)
+        z = jnp.repeat(latent.latent.sample(key, self.rows), columns, axis=0)
+        return latent.given(z, jnp.tile(jnp.arange(columns), self.rows))
+
+    def setup(self, ax: Axes, run: Run) -> None:
+        if isinstance(run.config.latent, WithLabels):
+            self.title = "a row: one z; a column: one label"
+        super().setup(ax, run)
 
 
 class LatentWalk(_Pictures):
@@ -590,7 +611,7 @@ class LatentWalk(_Pictures):
 
     def latents(self, config: Config) -> Array:
         start, end = config.latent.sample(random.key(12), 2 * self.rows).reshape(2, self.rows, -1)
-        share = jnp.linspace(0, 1, self.columns)[None, :, None]
+        share = jnp.linspace(0, 1, self.across(config))[None, :, None]
         walk = (1 - share) * start[:, None] + share * end[:, None]
         return walk.reshape(-1, config.latent.dim)
 
@@ -622,7 +643,7 @@ class OverTime(_Pictures):
         self.memory = _Memory()
 
     def latents(self, config: Config) -> Array:
-        return config.latent.sample(random.key(11), self.columns)
+        return config.latent.sample(random.key(11), self.across(config))
 
     def setup(self, ax: Axes, run: Run) -> None:
         super().setup(ax, run)
