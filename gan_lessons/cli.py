@@ -415,31 +415,29 @@ def scores(run: Run, images: str | None) -> dict[str, Any]:
     the set called `images` by `metrics.stack_coverage`, for single ones by
     `metrics.FrechetMeter`, for other data nothing.
     """
-    from gan_lessons import metrics
+    import numpy as np
+
+    from gan_lessons import metrics, tables
     from gan_lessons.images import Stacked, image_set
 
-    data = run.config.data
+    data, ema = run.config.data, run.knobs.ema > 0
+    shape: Any = getattr(data, "shape", None)
     if data.modes is not None:
-        found = run.coverage(EVALUATION)
-        ceiling = metrics.high_quality_ceiling(data.dim)
-        floor = metrics.kl_floor(len(data.modes), EVALUATION)
-        perfect = {"modes": len(data.modes), "high_quality": ceiling, "kl": floor, "std_ratio": 1.0}
-        seen = {name: float(getattr(found, name)) for name in perfect} | {"modes": int(found.modes)}
-        told = {name: value if math.isfinite(value) else None for name, value in seen.items()}
-        return {**told, "perfect": perfect}
-    if images and isinstance(data, Stacked):
-        n, size = metrics.STACK_SAMPLES, data.shape[1]  # type: ignore[index]
-        extractor = metrics.train_feature_extractor(image_set(images, size))
-        fakes = data.apart(run.sample(n, ema=run.knobs.ema > 0))
-        stacks = metrics.stack_coverage(extractor, fakes)
-        floor = metrics.kl_floor(len(stacks.counts), n, exact=True)
-        perfect = {"modes": len(stacks.counts), "kl": floor}
-        return {"modes": stacks.modes, "kl": stacks.kl, "perfect": perfect}
-    if images and (shape := getattr(data, "shape", None)):
+        measure, perfect = tables.of_points(data, EVALUATION)
+        seen = measure(np.asarray(run.sample(EVALUATION, ema=ema)))
+    elif images and isinstance(data, Stacked):
+        reader = metrics.train_feature_extractor(image_set(images, shape[1]))
+        measure, perfect = tables.of_stacks(data, reader)
+        seen = measure(np.asarray(run.sample(metrics.STACK_SAMPLES, ema=ema)))
+    elif images and shape:
         meter = metrics.FrechetMeter(image_set(images, shape[0]))
-        fakes = run.sample(meter.n, ema=run.knobs.ema > 0)
-        return {"frechet": meter(fakes), "perfect": {"frechet": meter.floor}}
-    return {}
+        seen, perfect = {"frechet": meter(run.sample(meter.n, ema=ema))}, {"frechet": meter.floor}
+    else:
+        return {}
+    told = {name: value if math.isfinite(value) else None for name, value in seen.items()}
+    if "modes" in seen:
+        told["modes"] = int(seen["modes"])
+    return {**told, "perfect": perfect}
 
 
 def in_words(told: dict[str, Any]) -> str:
