@@ -72,7 +72,7 @@ _keep_freed_memory()
 
 METRICS = ("d_loss", "g_loss", "d_real", "d_fake", "grad_d", "grad_g", "penalty")
 BLOCK = 2048  # most steps that one call of `advance` takes, and the rows of history it returns
-PORTION = 4096  # most samples that G makes at once: the maps of a DCGAN take 0.2 MB each
+PORTION = 1024  # most samples that G makes at once: the maps of a DCGAN take 0.2 MB each
 
 
 @dataclass(frozen=True)
