@@ -436,7 +436,7 @@ def scores(run: Run, images: str | None) -> dict[str, Any]:
         return {}
     told = {name: value if math.isfinite(value) else None for name, value in seen.items()}
     if "modes" in seen:
-        told["modes"] = int(seen["modes"])
+        told["modes"], perfect["modes"] = int(seen["modes"]), int(perfect["modes"])
     return {**told, "perfect": perfect}
 
 
@@ -445,7 +445,7 @@ def in_words(told: dict[str, Any]) -> str:
     perfect = told.pop("perfect", {})
     words = [f"{told.pop('preset')}, seed {told.pop('seed')}"]
     for name, value in told.items():
-        ideal = f" (perfect: {perfect[name]:.3g})" if name in perfect else ""
+        ideal = f" (perfect: {perfect[name]:.4g})" if name in perfect else ""
         words.append(f"{name} {f'{value:.3g}' if isinstance(value, float) else value}{ideal}")
     return ", ".join(words)
 

@@ -166,6 +166,8 @@ def test_every_kind_of_data_gets_its_figure_and_its_score(
     run = Run(job.config, job.knobs)
     assert cli.picture(run).startswith(b"\x89PNG")
     told = cli.scores(run, job.preset.images)
+    if preset.startswith("stacked"):
+        assert "(perfect: 1000)" in cli.in_words({"preset": preset, "seed": 0, **told})
     assert scored is None or told[scored] >= 0
     assert {"modes", "frechet"} & told.keys() == ({scored} if scored else set())
 
