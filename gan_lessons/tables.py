@@ -81,7 +81,8 @@ def of_points(data: Distribution, n: int) -> tuple[Measure, dict[str, float]]:
     """How `n` points are measured against data with modes, and what a perfect generator scores."""
     modes, std = data.modes, data.mode_std
     assert modes is not None and std is not None
-    ceiling, floor = metrics.high_quality_ceiling(data.dim), metrics.kl_floor(len(modes), n, True)
+    ceiling = metrics.high_quality_ceiling(data.dim)
+    floor = metrics.kl_floor(len(modes), n, exact=True)
     perfect = {"modes": float(len(modes)), "high_quality": ceiling, "kl": floor, "std_ratio": 1.0}
 
     def measure(samples: np.ndarray) -> dict[str, float]:

@@ -715,8 +715,7 @@ def _chunk(
     runs = state.step.shape
     if runs == (1,):  # alone in its sweep, or on its device: quicker without vmap
         first: Any = functools.partial(jax.tree.map, lambda leaf: leaf[0] if leaf.ndim else leaf)
-        out = _chunk(config, terms, data, first(state), first(knobs), n)
-        state, history, done, fine = out
+        state, history, done, fine = _chunk(config, terms, data, first(state), first(knobs), n)
         return jax.tree.map(lambda leaf: leaf[None], state), history[:, None], done, fine[None]
     step: Callable = Step(config, terms, data, sweep=bool(runs))
     if runs:
