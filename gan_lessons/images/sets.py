@@ -219,13 +219,12 @@ class StackedChannels(Stacked):
         super().__init__(points, shape, layers)
         if len(shape) != 2:
             raise InputError(f"channels are for grey images, not {shape}; leave channels=False")
-        count = self.dim // prod(shape)
-        self.__dict__["shape"] = (*shape, count)
+        self.__dict__["shape"] = (*shape, self.layers)
 
     @property
     def extent(self) -> tuple[tuple[float, float], ...]:
         """The least and the largest value of each pixel, all its channels in turn."""
-        one = Empirical.extent.fget(self)  # type: ignore[attr-defined]
+        one = super().extent[: self.points.shape[-1]]
         return tuple(each for each in one for _ in range(self.layers))
 
     def _sample(self, key: Array, n: int) -> Float[Array, "n dim"]:

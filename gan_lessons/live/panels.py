@@ -778,9 +778,9 @@ class StackModes(_Measured):
             raise InputError(
                 f"StackModes counts stacked images, not {data!r}; take image_set(...).stacks()"
             )
-        if (pixels := data.dim // data.layers) != (known := self.extractor.pixels):
+        if (pixels := data.dim // data.layers) != (wanted := self.extractor.pixels):
             raise InputError(
-                f"this extractor knows images of {known} pixels, and the data stacks images of "
+                f"this extractor knows images of {wanted} pixels, and the data stacks images of "
                 f"{pixels}; train it on the same image set"
             )
         super().setup(ax, run)

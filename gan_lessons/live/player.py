@@ -406,9 +406,10 @@ def default_panels(config: Config) -> list[Panel]:
 
 def _scored(images: str, data: Any) -> Panel:
     """What measures G on a preset's image set."""
-    stacked = isinstance(data, Stacked)
     found = image_set(images, data.shape[1])
-    return StackModes(train_feature_extractor(found)) if stacked else Quality(FrechetMeter(found))
+    if isinstance(data, Stacked):
+        return StackModes(train_feature_extractor(found))
+    return Quality(FrechetMeter(found))
 
 
 def playground(name: str = "playground", **changes: Any) -> Player:
