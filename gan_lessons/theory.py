@@ -52,7 +52,7 @@ def integrate(f: Line, low: float, high: float, n: int = 4001) -> Integral:
 
     `n` points, rounded up to 4 k + 1. In each panel of four intervals the rule is applied twice,
     with four intervals and with two; twice the sum of the differences is the error, which
-    also bounds the error at kinks and jumps that lie inside a panel.
+    also bounds the error of a kink or a jump of a straight line, though not of both in one panel.
 
     Raises: InputError where low < high does not hold, or `f` gives NaN or the wrong shape.
     """
