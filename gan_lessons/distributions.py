@@ -36,6 +36,7 @@ LIMITS: dict[str, tuple[int, float, float]] = {
     "side": (0, 1, 100),
     "arms": (0, 1, 100),
     "cells": (0, 1, 64),
+    "bits": (0, 1, 64),
     "turns": (0, TINY, 100.0),
     **dict.fromkeys(("radius", "spacing", "size", "std"), (0, TINY, HUGE)),
     **dict.fromkeys(("low", "high", "mean"), (0, -HUGE, HUGE)),
@@ -339,6 +340,35 @@ class WithLabels(Distribution):
     def given(self, z: Float[Array, "n z"], labels: Int[Array, "n"]) -> Float[Array, "n dim"]:
         """Latents z with labels of one's own choice, whole numbers from 0."""
         return jnp.concatenate([z, jax.nn.one_hot(labels, len(self.weights))], axis=1)
+
+
+@register("with-bits")
+class WithBits(Distribution):
+    """Latents in 2^bits separate pieces: rows [z, s], each of the signs s fair, -1 or 1.
+
+    A continuous generator maps a latent space in one piece to samples in one piece: from mode to
+    mode there is a bridge of bad samples. From piece to piece it can jump. Nobody tells it what
+    the signs mean. (Discrete codes: Chen et al. 2016, arXiv 1606.03657. What one piece costs:
+    Khayatkhoei et al. 2018, arXiv 1806.00880; Tanielian et al. 2020, arXiv 2006.04596.)
+
+    Raises: InputError for `bits` that are not a whole number from 1 to 64.
+    """
+
+    latent: Distribution = Normal(2)
+    bits: int = 10
+
+    @property
+    def dim(self) -> int:
+        return self.latent.dim + self.bits
+
+    @property
+    def extent(self) -> Box:
+        return (*self.latent.extent, *[(-1.0, 1.0)] * self.bits)
+
+    def _sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n dim"]:
+        key_z, key_s = random.split(key)
+        signs = random.rademacher(key_s, (n, self.bits), jnp.float32)
+        return jnp.concatenate([self.latent.sample(key_z, n), signs], axis=1)
 
 
 # ---- mixtures of Gaussians

@@ -124,8 +124,10 @@ def _pacgan(
             label = f"PacGAN{pack}, {part}" if pack > 1 else f"GAN, {part}"
             rows.append(Row(label, Preset(config, knobs, steps), paper, PACGAN))
     ours = preset(name)
+    blind = replace(ours.config.discriminator, fourier=0)  # type: ignore[type-var]
     rows.append(Row("our recipe", ours))
-    rows.append(Row("ours, half as long again", _changed(ours, ours.steps * 3 // 2)))
+    rows.append(Row("ours, latent in one piece", _changed(ours, None, {"latent": Normal(2)})))
+    rows.append(Row("ours, D without waves", _changed(ours, None, {"discriminator": blind})))
     measure, perfect = of_points(data, 2500)
     what = f"The {name} of {len(data.modes)} modes"  # type: ignore[arg-type]
     return Table(what, rows, measure, 2500, perfect, [NARROW, HELD], True, True, looks=40)

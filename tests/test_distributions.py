@@ -293,6 +293,20 @@ def test_equal_weights_use_every_mode_equally_and_unequal_ones_in_proportion():
     assert (np.asarray(rare) > 15).mean() == pytest.approx(0.75, abs=0.02)
 
 
+def test_bits_are_fair_signs_independent_of_the_rest_and_of_each_other():
+    latent = ds.WithBits(Uniform(3), 4)
+    rows = np.asarray(latent.sample(KEY, N))
+    assert rows.shape == (N, 7) and latent.dim == len(latent.extent) == 7
+    pieces, counts = np.unique(rows[:, 3:], axis=0, return_counts=True)
+    assert set(pieces.ravel()) == {-1.0, 1.0} and len(pieces) == 16
+    assert stats.chisquare(counts).pvalue > 1e-3
+    assert np.abs(np.corrcoef(rows.T)[:3, 3:]).max() < 5 / N**0.5
+    assert distribution("with-bits") == ds.WithBits(Normal(2), 10)
+    for bits in (0, 65, 2.5, "many"):
+        with pytest.raises(InputError, match="bits of WithBits"):
+            ds.WithBits(Normal(2), bits)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("d", ANALYTIC, ids=label)
 def test_analytic_distributions_are_values(d):
     again = eval(repr(d), vars(ds))

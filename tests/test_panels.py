@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 
 from gan_lessons import training
-from gan_lessons.distributions import Mixture1D, Normal, Ring, TwoMoons, Uniform, WithLabels
+from gan_lessons.distributions import (
+    Mixture1D,
+    Normal,
+    Ring,
+    TwoMoons,
+    Uniform,
+    WithBits,
+    WithLabels,
+)
 from gan_lessons.errors import InputError
 from gan_lessons.images import digits, faces
 from gan_lessons.live import panels as rooms
@@ -267,6 +275,15 @@ def test_told_labels_each_column_of_a_grid_is_a_label(rows):
 
 
 # ---- quality
+
+
+def test_the_latent_grid_shows_one_piece_of_many():
+    config = replace(PLANE, latent=WithBits(Normal(3), 4))
+    lattice, plain = LatentGrid().lattice(config), LatentGrid().lattice(PLANE)
+    assert np.all(lattice[..., 3:] == 1) and np.all(lattice[..., 2] == 0)
+    np.testing.assert_array_equal(lattice[..., :2], plain)
+    x, seen = Watch(LatentGrid(), config), LatentGrid().see
+    assert np.isfinite(seen(config, x.run.state, None)).all()
 
 
 def test_quality_is_what_the_meter_says():

@@ -24,7 +24,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import MaxNLocator
 
 from gan_lessons import objectives, training
-from gan_lessons.distributions import Normal, Uniform, WithLabels
+from gan_lessons.distributions import Normal, Uniform, WithBits, WithLabels
 from gan_lessons.errors import InputError, check_number
 from gan_lessons.images import Stacked
 from gan_lessons.metrics import (
@@ -204,7 +204,10 @@ class Samples(Panel):
 
 
 class LatentGrid(Panel):
-    """G's map of the plane: a straight lattice of latents, bent to where G sends it."""
+    """G's map of the plane: a straight lattice of latents, bent to where G sends it.
+
+    Of latents in many pieces (`WithBits`) it shows one, that whose signs are all 1.
+    """
 
     title = "G bends the latent grid"
     lines, points = 13, 31
@@ -216,14 +219,18 @@ class LatentGrid(Panel):
         spread = self.quantile(config)
         a, b = jnp.meshgrid(spread(share), spread(fine), indexing="ij")
         z = jnp.concatenate([jnp.stack([a, b], -1), jnp.stack([b, a], -1)])
-        rest = config.latent.dim - 2
+        signs = config.latent.bits if isinstance(config.latent, WithBits) else 0
+        rest = config.latent.dim - 2 - signs
         middle = jnp.broadcast_to(spread(jnp.array(0.5)), (*z.shape[:2], max(rest, 0)))
-        return jnp.concatenate([z, middle], axis=-1)[..., : config.latent.dim]
+        z = jnp.concatenate([z, middle], axis=-1)[..., : config.latent.dim - signs]
+        return jnp.concatenate([z, jnp.ones((*z.shape[:2], signs))], axis=-1)
 
     @staticmethod
     def quantile(config: Config) -> Any:
         """The inverse distribution function of one latent coordinate."""
         latent = config.latent
+        if isinstance(latent, WithBits):
+            latent = latent.latent
         if isinstance(latent, Normal):
             return ndtri
         if isinstance(latent, Uniform):
