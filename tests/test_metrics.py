@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 from scipy.ndimage import gaussian_filter
 
+from gan_lessons.distributions import Normal, WithBits
 from gan_lessons.errors import InputError
 from gan_lessons.images import ImageSet, digits, faces
 from gan_lessons.metrics import (
@@ -50,6 +51,17 @@ def test_a_perfect_generator_scores_the_ceilings(seed):
     assert abs(found.high_quality - high_quality_ceiling(2)) < 5 * (0.011 / 2500) ** 0.5
     assert found.kl < 3.5 * kl_floor(25, 2500)  # 2 n KL is chi-square with 24 degrees
     assert found.std_ratio == pytest.approx(1, abs=0.08)
+
+
+def test_pieces_of_a_latent_dealt_out_evenly_make_a_perfect_generator():
+    """G(z, s) = centre of the mode that the signs s belong to + SIGMA z: slope SIGMA, no bridge."""
+    rows = np.asarray(WithBits(Normal(2), 10).sample(jax.random.key(0), 20_000))
+    piece = (rows[:, 2:] > 0) @ 2 ** np.arange(10)
+    found = cover(GRID[piece % 25] + SIGMA * rows[:, :2])
+    assert found.modes == 25
+    assert abs(found.high_quality - high_quality_ceiling(2)) < 5 * (0.011 / 20_000) ** 0.5
+    assert found.kl < 3.5 * kl_floor(25, 20_000) + (25 / 1024) ** 2
+    assert found.std_ratio == pytest.approx(1, abs=0.03)
 
 
 def test_kl_floor_is_the_mean_of_perfect_generators():

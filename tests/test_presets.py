@@ -49,24 +49,18 @@ def test_discriminators_give_logits(name):
     assert logits.shape == (64, 1) and np.abs(logits).max() > 2
 
 
-def test_the_ring_recipe():
-    found = cached("ring")
-    assert found.config.data == Ring(modes=8, radius=1.0, std=0.01)
-    assert found.config.generator == MLP((128, 128, 128, 128), "tanh")
-    assert found.config.discriminator == MLP((128, 128, 128), "silu")
-    assert (found.config.batch, found.knobs.objective) == (256, "relativistic")
-    assert found.knobs.r1 > 0 and found.knobs.r2 > 0
-
-
-def test_the_grid_recipe():
-    found = cached("grid")
-    data, d = found.config.data, found.config.discriminator
-    assert data == Grid(side=5, spacing=2.0, std=0.05)
-    assert data.modes is not None and data.mode_std is not None
-    assert found.config.generator.scale == pytest.approx(data.modes.max())
-    assert d.band[1] >= 1 / data.mode_std  # waves as short as a mode is wide
-    assert (found.config.batch, found.knobs.objective) == (512, "non_saturating")
-    assert found.knobs.r1 == found.knobs.r2 > 0 and found.knobs.penalty_end == 1
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("ring", Ring(modes=8, radius=1.0, std=0.01)), ("grid", Grid(side=5, spacing=2.0, std=0.05))],
+)
+def test_the_recipe_for_modes(name, data):
+    found = cached(name)
+    config, knobs, d = found.config, found.knobs, found.config.discriminator
+    assert config.data == data and config.batch == 512
+    assert 2**config.latent.bits > 16 * len(data.modes)  # shares come in units of 2^-bits
+    assert config.generator.scale == pytest.approx(data.modes.max())
+    assert d.band[0] < 1 < 1 / data.mode_std <= d.band[1]  # waves as short as a mode is wide
+    assert knobs.objective == "non_saturating" and knobs.r1 == knobs.r2 > 0
     assert found.steps <= 20_000  # a twentieth of PacGAN's
 
 
