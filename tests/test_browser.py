@@ -106,6 +106,16 @@ def test_steps_of_one_player_move_that_player_alone(open_page: Any) -> None:
     assert moved == [[True, False], [False, True], [True, True]]
 
 
+def test_a_page_changes_nothing_of_the_game_that_it_shows(open_page: Any) -> None:
+    """A slider that knows only even steps would move an odd value, and send it back."""
+    odd = "lr_d=0.0017, lr_g=0.00123, r1=0.17, beta1=0.33, beta2=0.9987, ema=0.9993, d_steps=12"
+    page = open_page(PLAYER.replace("r1=0.0", odd), "before = player.run.knobs")
+    page.until("paused")
+    page.press("step both")
+    wait_for(lambda: page.step == 1, 60, "a step")
+    assert page.python("player.run.knobs == before") == "True"
+
+
 def test_slider_and_objective_change_training_without_starting_over(open_page: Any) -> None:
     page = open_page(PLAYER)
     page.until("paused")

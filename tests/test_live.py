@@ -61,6 +61,25 @@ def test_a_step_of_one_player_leaves_the_other_and_the_knobs_alone(player: Playe
     assert player.run.step == 1 and player.run.knobs == knobs
 
 
+def test_a_slider_stands_where_the_game_starts_and_at_round_numbers_around(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("IPython.display.display", lambda _: None)
+    monkeypatch.setenv("GAN_LESSONS_DISPLAY", "live")
+    odd = {"lr_d": 0.0017, "d_steps": 12, "ema": 0.9999}
+    player = playground(**TINY, **odd)
+    player._ipython_display_()
+    assert player.controls is not None
+    for name, standing in odd.items():
+        slider = player.controls.knobs[name]
+        stops = [value for _, value in slider.options]
+        assert slider.value == standing and stops == sorted(stops)
+        slider.value = lower = stops[stops.index(standing) - 1]
+        player.wait()
+        assert getattr(player.run.knobs, name) == lower
+    player.close()
+
+
 def test_a_knob_moves_without_starting_over(player: Player) -> None:
     played(player, 50)
     at = player.run.step

@@ -277,13 +277,24 @@ def test_told_labels_each_column_of_a_grid_is_a_label(rows):
 # ---- quality
 
 
-def test_the_latent_grid_shows_one_piece_of_many():
-    config = replace(PLANE, latent=WithBits(Normal(3), 4))
-    lattice, plain = LatentGrid().lattice(config), LatentGrid().lattice(PLANE)
-    assert np.all(lattice[..., 3:] == 1) and np.all(lattice[..., 2] == 0)
-    np.testing.assert_array_equal(lattice[..., :2], plain)
-    x, seen = Watch(LatentGrid(), config), LatentGrid().see
-    assert np.isfinite(seen(config, x.run.state, None)).all()
+@pytest.mark.parametrize("bits", [1, 4, 6])
+def test_the_latent_grid_shows_sixteen_pieces_of_many(bits):
+    config = replace(PLANE, latent=WithBits(Normal(3), bits))
+    lattice = np.asarray(LatentGrid().lattice(config))
+    assert np.all(lattice[..., 2] == 0)  # beyond the plane: the middle
+    pieces, shown = lattice.reshape(2 ** min(bits, 4), -1, 3 + bits), set()
+    for piece in pieces:
+        np.testing.assert_array_equal(piece[:, :2], pieces[0, :, :2])
+        signs = np.unique(piece[:, 3:], axis=0)
+        assert len(signs) == 1 and np.all(signs[0, 4:] == 1)
+        shown.add(tuple(signs[0, :4]))
+    assert len(shown) == len(pieces)
+    watch = Watch(LatentGrid(), config)
+    watch.trained(1)
+    drawn = watch.panel.mesh.get_segments()
+    z = jax.numpy.asarray(lattice.reshape(-1, 3 + bits))
+    x = np.asarray(training.generate(config, watch.run.state, z)).reshape(*lattice.shape[:2], 2)
+    np.testing.assert_allclose(np.array(drawn), x, atol=1e-5)
 
 
 def test_quality_is_what_the_meter_says():

@@ -27,7 +27,24 @@ SPEEDS: dict[str, float | None] = {
 }
 PLAY, PAUSE = ("Play", "play"), ("Pause", "pause")  # label, icon
 
+# Where a slider can stand; what a game starts with joins them, exactly as it is.
 WEIGHTS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+DIGITS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
+RATES = (*(float(f"{digit}e{power}") for power in range(-5, 0) for digit in DIGITS), 1.0)
+SHARES = tuple(number / 20 for number in range(21))
+DECAYS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999)
+STOPS: dict[str, Sequence[float]] = {
+    "lr_d": RATES,
+    "lr_g": RATES,
+    "d_steps": range(11),
+    "g_steps": range(11),
+    "beta1": SHARES[:-1],
+    "beta2": DECAYS,
+    "ema": DECAYS,
+    "label_smoothing": SHARES[:11],
+    "feature_matching": SHARES,
+    "augment": SHARES,
+}
 LABELS = {
     "objective": "objective",
     "lr_d": "D's rate",
@@ -88,20 +105,8 @@ def slider(name: str, now: Any) -> Any:
     if name == "objective":
         options = [(entry.replace("_", " "), entry) for entry in objectives.NAMES]
         return widgets.Dropdown(options=options, value=now, **common)
-    if name in ("lr_d", "lr_g"):
-        return widgets.FloatLogSlider(
-            value=now, base=10, min=-5, max=0, step=0.05, readout_format=".1e", **common
-        )
-    if name in ("d_steps", "g_steps"):
-        return widgets.IntSlider(value=now, min=0, max=10, **common)
-    if name in ("beta1", "beta2", "label_smoothing", "ema", "feature_matching", "augment"):
-        tops = {"label_smoothing": 0.5, "beta1": 0.95, "feature_matching": 1, "augment": 1}
-        top = tops.get(name, 0.999)
-        step = 0.001 if name in ("beta2", "ema") else 0.05
-        return widgets.FloatSlider(
-            value=now, min=0, max=top, step=step, readout_format=".3g", **common
-        )
-    return widgets.SelectionSlider(options=_choices(WEIGHTS, now), value=now, **common)
+    stops = STOPS.get(name, WEIGHTS)
+    return widgets.SelectionSlider(options=_choices(stops, now), value=now, **common)
 
 
 class Controls:

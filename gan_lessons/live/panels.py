@@ -8,6 +8,7 @@ True if axes changed, so that the background must be drawn again.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -206,24 +207,34 @@ class Samples(Panel):
 class LatentGrid(Panel):
     """G's map of the plane: a straight lattice of latents, bent to where G sends it.
 
-    Of latents in many pieces (`WithBits`) it shows one, that whose signs are all 1.
+    Of latents in many pieces (`WithBits`) it shows a small lattice of each of sixteen: those in
+    which the first four signs vary and the others are 1.
     """
 
     title = "G bends the latent grid"
-    lines, points = 13, 31
+
+    @staticmethod
+    def size(config: Config) -> tuple[int, int]:
+        """Lines each way in a piece, and points in a line."""
+        return (5, 11) if isinstance(config.latent, WithBits) else (13, 31)
 
     def lattice(self, config: Config) -> Array:
-        """Latents [2 lines, points, latent], evenly spaced in probability."""
-        share = (jnp.arange(self.lines, dtype=jnp.float32) + 0.5) / self.lines
-        fine = jnp.linspace(0.5 / self.lines, 1 - 0.5 / self.lines, self.points)
+        """Latents [lines, points, latent], evenly spaced in probability; half go each way."""
+        lines, points = self.size(config)
+        bits = config.latent.bits if isinstance(config.latent, WithBits) else 0
+        share = (jnp.arange(lines, dtype=jnp.float32) + 0.5) / lines
+        fine = jnp.linspace(0.5 / lines, 1 - 0.5 / lines, points)
         spread = self.quantile(config)
         a, b = jnp.meshgrid(spread(share), spread(fine), indexing="ij")
         z = jnp.concatenate([jnp.stack([a, b], -1), jnp.stack([b, a], -1)])
-        signs = config.latent.bits if isinstance(config.latent, WithBits) else 0
-        rest = config.latent.dim - 2 - signs
+        rest = config.latent.dim - bits - 2
         middle = jnp.broadcast_to(spread(jnp.array(0.5)), (*z.shape[:2], max(rest, 0)))
-        z = jnp.concatenate([z, middle], axis=-1)[..., : config.latent.dim - signs]
-        return jnp.concatenate([z, jnp.ones((*z.shape[:2], signs))], axis=-1)
+        z = jnp.concatenate([z, middle], axis=-1)[..., : config.latent.dim - bits]
+        signs = np.array(list(itertools.product((1.0, -1.0), repeat=min(bits, 4))))
+        signs = np.pad(signs, ((0, 0), (0, bits - signs.shape[1])), constant_values=1.0)
+        return jnp.concatenate(
+            [jnp.concatenate([z, jnp.broadcast_to(s, (*z.shape[:2], bits))], -1) for s in signs]
+        )
 
     @staticmethod
     def quantile(config: Config) -> Any:
@@ -248,7 +259,8 @@ class LatentGrid(Panel):
         (x0, x1), (y0, y1) = run.config.data.extent
         ax.set(xlim=(x0, x1), ylim=(y0, y1), aspect="equal")
         ax.tick_params(length=2)
-        colours = [GENERATOR] * self.lines + [INK] * self.lines
+        lines = self.size(run.config)[0]
+        colours = [GENERATOR] * lines + [INK] * lines  # taken in turns, piece by piece
         self.mesh = self.moving(LineCollection([], colors=colours, linewidths=0.7, alpha=0.8))
         ax.add_collection(self.mesh)
         if run.config.data.modes is not None:
