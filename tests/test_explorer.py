@@ -153,7 +153,15 @@ def test_bounds_of_a_point_may_differ_by_axis() -> None:
         point.check("start", (0.0, 0.0))
 
 
-@pytest.mark.parametrize("slider", [Slider(0.2, 2, 1.0), Slider(0.001, 1, 0.3, log=True)])
+@pytest.mark.parametrize(
+    "slider",
+    [
+        Slider(0.2, 2, 1.0),
+        Slider(0, 2, 0.45),
+        Slider(0.3, 1.2, 0.655),
+        Slider(0.001, 1, 0.3, log=True),
+    ],
+)
 def test_a_slider_stands_on_one_of_its_steps_at_first(slider: Slider) -> None:
     (made,) = slider.widgets("it")
     at = np.log10(made.value) if slider.log else made.value

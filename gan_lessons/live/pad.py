@@ -43,7 +43,7 @@ class Slider:
 
     def widgets(self, name: str) -> list[Any]:
         kind = widgets.IntSlider if self.whole else widgets.FloatSlider
-        low, high, step = self.low, self.high, self.step or _round_step(self.high - self.low)
+        low, high, step = self.low, self.high, self.step or self._round_step()
         if self.log:  # the front end moves a value that is off the slider's steps: start at it
             kind, step = widgets.FloatLogSlider, self.step or 0.05
             low, at, high = np.log10([self.low, self.value, self.high]).tolist()
@@ -52,11 +52,15 @@ class Slider:
         made.readout_format = "d" if self.whole else ".3g"
         return [made]
 
-
-def _round_step(span: float) -> float:
-    """1, 2 or 5 times a power of ten, about a hundredth of `span`."""
-    unit = 10.0 ** math.floor(math.log10(span / 100))
-    return min((unit, 2 * unit, 5 * unit, 10 * unit), key=lambda step: abs(step - span / 100))
+    def _round_step(self) -> float:
+        """1, 2 or 5 times a power of ten, about a hundredth of the span, and finer if `value` is
+        between two steps: the front end would move it, and send that back."""
+        span = self.high - self.low
+        unit = 10.0 ** math.floor(math.log10(span / 100))
+        steps = [unit * each for each in (10, 5, 2, 1, 0.5, 0.2, 0.1)]
+        near = min(steps, key=lambda step: abs(step - span / 100))
+        off = {step: abs(math.remainder(self.value - self.low, step)) / step for step in steps}
+        return next((step for step in steps if step <= near and off[step] < 1e-6), near)
 
 
 @dataclass(frozen=True)
