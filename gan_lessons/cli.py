@@ -518,20 +518,28 @@ def _made(name: str, text: str) -> Any:
     from gan_lessons.networks import MLP
 
     kinds: dict[str, Any] = {kind.__name__: kind for kind in DISTRIBUTIONS.values()}
-    example = "two-moons or Ring(modes=12)"
-    if name in ("generator", "discriminator"):
+    example = {"data": "two-moons or Ring(modes=12)", "latent": "normal or WithBits(Normal(3), 4)"}
+    if name not in example:
         kinds = {kind.__name__: kind for kind in (MLP, ConvGenerator, ConvDiscriminator)}
-        example = "MLP((64, 64), 'tanh')"
     elif "(" not in text:
         return distribution(text)
+
+    def value(node: Any) -> Any:
+        if not isinstance(node, ast.Call):
+            return ast.literal_eval(node)
+        words = {word.arg or "": value(word.value) for word in node.keywords}
+        return kinds[getattr(node.func, "id", "")](*map(value, node.args), **words)
+
     try:
-        call: Any = ast.parse(text, mode="eval").body
-        words = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
-        return kinds[call.func.id](*map(ast.literal_eval, call.args), **words)
+        call = ast.parse(text, mode="eval").body
+        if not isinstance(call, ast.Call):
+            raise ValueError
+        return value(call)
     except InputError:
         raise
     except (SyntaxError, AttributeError, KeyError, TypeError, ValueError):
-        raise InputError(f"{name} is written like {example}, not {text!r}") from None
+        wanted = example.get(name, "MLP((64, 64), 'tanh')")
+        raise InputError(f"{name} is written like {wanted}, not {text!r}") from None
 
 
 # reproduce

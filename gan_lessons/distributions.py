@@ -66,6 +66,8 @@ class Distribution(abc.ABC):
 
     def __post_init__(self) -> None:
         for name, value in tuple(vars(self).items()):
+            if name == "latent":  # of a latent with something added: a name will do
+                self.__dict__[name] = distribution(value)
             if name in LIMITS and not (name == "weights" and value is None):
                 self.__dict__[name] = _checked(f"{name} of {type(self).__name__}", name, value)
 
@@ -351,7 +353,8 @@ class WithBits(Distribution):
     the signs mean. (Discrete codes: Chen et al. 2016, arXiv 1606.03657. What one piece costs:
     Khayatkhoei et al. 2018, arXiv 1806.00880; Tanielian et al. 2020, arXiv 2006.04596.)
 
-    Raises: InputError for `bits` that are not a whole number from 1 to 64.
+    Raises: InputError for a `latent` that is no distribution, or `bits` that are not a whole
+    number from 1 to 64.
     """
 
     latent: Distribution = Normal(2)

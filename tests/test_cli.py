@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from gan_lessons import checkpoints, cli, tables, training
+from gan_lessons.distributions import Normal, Ring, Uniform, WithBits
 from gan_lessons.networks import MLP
 from gan_lessons.presets import Preset, preset
 from gan_lessons.run import Run
@@ -99,6 +100,9 @@ def test_help_loads_nothing_heavy() -> None:
         (["train", "ring", "--set", "data=Ring(modes=0)"], "modes"),
         (["train", "ring", "--set", "data=open('x')"], "Ring"),
         (["train", "ring", "--set", "generator=64"], "MLP"),
+        (["train", "ring", "--set", "latent=(3)"], "WithBits"),
+        (["train", "ring", "--set", "latent=WithBits(Ball(2))"], "WithBits"),
+        (["train", "ring", "--set", "latent=WithBits('norml')"], "normal"),
         (["train", "ring", "--set", "devices=4096", "batch=4096"], "devices"),
         (["reproduce", "penalty"], "penalties"),
         (["reproduce", "penalties", "--seeds", "0"], "--seeds"),
@@ -120,6 +124,12 @@ def test_a_bad_command_line_gets_a_sentence_and_status_2(
     assert cli.main(argv) == 2
     assert hint in one_sentence(capsys)
     assert not list(tmp_path.iterdir())
+
+
+def test_set_reads_what_python_prints() -> None:
+    """A distribution inside another, too."""
+    for value in (WithBits(Normal(3), 4), Ring(modes=12), Uniform(2, -2.0, 2.0)):
+        assert cli._setting(f"latent={value!r}") == ("latent", value)
 
 
 def test_train_writes_checkpoints_metrics_and_a_figure(

@@ -305,6 +305,9 @@ def test_bits_are_fair_signs_independent_of_the_rest_and_of_each_other():
     for bits in (0, 65, 2.5, "many"):
         with pytest.raises(InputError, match="bits of WithBits"):
             ds.WithBits(Normal(2), bits)  # type: ignore[arg-type]
+    assert ds.WithBits("uniform") == ds.WithBits(Uniform())  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="points"):
+        ds.WithBits(3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("d", ANALYTIC, ids=label)
