@@ -306,8 +306,12 @@ def _bar(done: int, total: int, plain: bool) -> Any:
     from tqdm import tqdm
 
     how: dict[str, Any] = {"total": total, "initial": done, "unit": " steps", "smoothing": 0}
+    # Steps a second, however slow (`rate_fmt` would turn to seconds a step).
+    how["bar_format"] = (
+        "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fmt}]"
+    )
     if plain or not sys.stderr.isatty():
-        line = "{n_fmt} of {total_fmt} steps, {elapsed}, {rate_fmt}\n"
+        line = "{n_fmt} of {total_fmt} steps, {elapsed}, {rate_noinv_fmt}\n"
         how |= {"mininterval": TALK, "miniters": 1, "bar_format": line}
     return tqdm(**how)
 
