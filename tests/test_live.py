@@ -189,7 +189,7 @@ def test_closing_takes_its_own_widgets_and_no_others(monkeypatch: pytest.MonkeyP
     player.close()
     page = player.controls
     assert page is not None and stranger.comm is not None
-    own = [page.box, page.image, page.play, page.play.layout, page.sent, page.got, page.link]
+    own = [page.box, page.image, page.play, page.play.layout, page.status, page.got, page.link]
     assert {each.comm for each in own} == {None}
 
 

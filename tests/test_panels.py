@@ -9,6 +9,8 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from gan_lessons import training
 from gan_lessons.distributions import (
@@ -39,7 +41,7 @@ from gan_lessons.live.panels import (
     View,
 )
 from gan_lessons.live.player import Player, default_panels, playground
-from gan_lessons.live.screen import Screen
+from gan_lessons.live.screen import Pixels, Screen
 from gan_lessons.metrics import FrechetMeter, stack_coverage, train_feature_extractor
 from gan_lessons.networks import MLP
 from gan_lessons.run import Run
@@ -389,3 +391,32 @@ def test_arrows_are_the_slope_of_the_loss_that_g_really_has():
     plain = panel.see(PLANE, state, training.traced(Knobs(lr_d=0.1)))[2]
     ahead = panel.see(replace(PLANE, unroll=3), state, training.traced(Knobs(lr_d=0.1)))[2]
     assert np.isfinite(ahead).all() and np.abs(ahead - plain).max() > 0.01 * np.abs(plain).max()
+
+
+def drawn(make, data, extent, limits):
+    """Pixels of a figure on which `make(ax, data, extent)` puts an image."""
+    figure = Figure(figsize=(2.1, 1.7), dpi=100)
+    canvas, ax = FigureCanvasAgg(figure), figure.add_subplot()
+    make(ax, data, extent)
+    ax.set(xlim=limits[:2], ylim=limits[2:], aspect="auto")
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].astype(float)
+
+
+@pytest.mark.parametrize("limits", [(-1, 3, 0, 2), (-1, 3, 2, 0), (0, 2, 0.5, 1.5)])
+@pytest.mark.parametrize("origin", ["upper", "lower"])
+@pytest.mark.parametrize("shape", [(3, 5), (3, 5, 3), (60, 90)])
+def test_pixels_stand_where_imshow_puts_them(shape, origin, limits):
+    data = np.random.default_rng(0).random(shape)
+    if shape[0] > 9:  # matplotlib and Pillow blend neighbours in different ways
+        data = np.cumsum(np.cumsum(data - 0.5, 0), 1) / 60 + 0.5
+    ours, theirs = (
+        drawn(make, data, (-1, 3, 0, 2), limits)
+        for make in (
+            lambda ax, x, extent: Pixels(ax, x, extent=extent, origin=origin, cmap="gray"),
+            lambda ax, x, extent: ax.imshow(
+                x, extent=extent, origin=origin, cmap="gray", vmin=0, vmax=1
+            ),
+        )
+    )
+    assert np.mean(np.abs(ours - theirs) > 40) < 0.04  # an edge may lie a pixel off

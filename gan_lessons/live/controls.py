@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -133,10 +134,10 @@ class Controls:
         self.box.add_class("gan-player")
 
     def _handshake(self) -> None:
-        """A counter that the front end copies back, so that we know what it has got."""
-        self.sent, self.got = widgets.IntText(), widgets.IntText()
-        self.link = widgets.jsdlink((self.sent, "value"), (self.got, "value"))
-        self.got.observe(lambda change: self.player.seen_by_front_end(change.new), "value")
+        """The front end copies the status back, so that we know which picture it has got."""
+        self.got = widgets.HTML()
+        self.link = widgets.jsdlink((self.status, "value"), (self.got, "value"))
+        self.got.observe(self._acknowledged, "value")
 
     def _buttons(self) -> Any:
         def button(label: str, tip: str, act: Callable[[], None], width: str = "76px") -> Any:
@@ -197,11 +198,10 @@ class Controls:
             readout=False,
             tooltip="Look back; Play goes on from the step shown",
             style={"description_width": "66px"},
-            layout=widgets.Layout(flex="1 1 auto"),
+            layout=widgets.Layout(width="auto"),
         )
         self.past.observe(self._scrubbed, "value")
-        self.where = widgets.HTML(layout=widgets.Layout(width="190px"))
-        return widgets.HBox([self.past, self.where])
+        return self.past
 
     def _lines(self) -> Any:
         return widgets.HBox([self.status, self.message], layout=widgets.Layout(min_height="30px"))
@@ -235,7 +235,11 @@ class Controls:
         if threading.current_thread() is not self.player.worker:
             self.player.scrub(change.new)
 
-    # What the worker shows.
+    def _acknowledged(self, change: Any) -> None:
+        if frame := re.search(r"data-frames='(\d+)'", change.new):
+            self.player.seen_by_front_end(int(frame[1]))
+
+    # What the worker shows. A page is slower at taking messages in than we are at sending them.
 
     def show(self, picture: bytes, player: Player, words: bool = True) -> None:
         """Put one frame on the page; with `words` the state of the run too, to be acknowledged."""
@@ -243,7 +247,6 @@ class Controls:
             self.image.format = "png" if picture[:1] == b"\x89" else "jpeg"
             self.image.value = picture
         if words:
-            self.sent.value = player.frames_sent
             self._show_history(player)
             self.tell(player)
 
@@ -256,13 +259,8 @@ class Controls:
 
     def _show_history(self, player: Player) -> None:
         last = len(player.run.snapshots) - 1
-        if player.cursor is not None:
-            self.where.value = f"step {player.cursor:,} of {player.run.step:,}"
-            return
-        self.where.value = f"step {player.run.step:,}"
-        if self.past.max != last:
+        if player.cursor is None:  # two messages: taken in one, the page sends a value back
             self.past.max = last
-        if self.past.value != last:
             self.past.value = last
 
     def close(self) -> None:
@@ -283,9 +281,11 @@ def _status(player: Player) -> str:
     state = "training" if player.training else "paused"
     knobs: Knobs = player.run.knobs
     speed = f" at {player.rate:,.0f} steps/s" if player.training else ""
+    step = f"{player.run.step:,}"
+    step = step if player.cursor is None else f"{player.cursor:,} of {step}"
     rates = f"D's rate {knobs.lr_d:.2g}, G's rate {knobs.lr_g:.2g}"
     data = (
         f"data-state='{state}' data-step='{player.run.step}' data-lr-d='{knobs.lr_d:g}' "
         f"data-frames='{player.frames_sent}' data-objective='{html.escape(str(knobs.objective))}'"
     )
-    return f"<span class='gan-status' {data}>{state}{speed} · {rates}</span>"
+    return f"<span class='gan-status' {data}>{state}{speed} · step {step} · {rates}</span>"

@@ -28,6 +28,7 @@ from gan_lessons import objectives, training
 from gan_lessons.distributions import Normal, Uniform, WithBits, WithLabels
 from gan_lessons.errors import InputError, check_number
 from gan_lessons.images import Stacked
+from gan_lessons.live.screen import Pixels
 from gan_lessons.metrics import (
     FeatureExtractor,
     FrechetMeter,
@@ -163,7 +164,7 @@ class Samples(Panel):
         ax.tick_params(length=2)
         box = (x0, x1, y0, y1)
         blank = VERDICT(np.full((self.grid, self.grid), 0.5))
-        self.heat = self.moving(ax.imshow(blank, extent=box, origin="lower", aspect="auto"))
+        self.heat = self.moving(Pixels(ax, blank, extent=box, origin="lower"))
         real = np.asarray(config.data.sample(random.split(random.key(7))[1], self.shown))
         self.real = self.moving(
             ax.plot(*real.T, "o", color=REAL, ms=3, alpha=0.55, mew=0, label="real")[0]
@@ -293,7 +294,9 @@ class Coverage(Panel):
                 f"Coverage counts modes, and {run.config.data!r} has none; leave it out"
             )
         self.ceiling = high_quality_ceiling(modes.shape[1], 3.0)
-        self.bars = [self.moving(bar) for bar in ax.bar(range(len(modes)), 0, color=FAKE)]
+        self.heights = np.zeros(2 * len(modes) - 1)  # every other one is a gap between two bars
+        edges = (np.arange(len(modes))[:, None] + [-0.4, 0.4]).ravel()
+        self.bars = self.moving(ax.stairs(self.heights, edges, fill=True, color=FAKE))
         ax.axhline(1 / len(modes), color=REAL, lw=1, ls="--")
         ax.set(ylim=(0, 2.2 / len(modes)), xlim=(-0.6, len(modes) - 0.4), xticks=[])
         ax.set_ylabel("share")
@@ -301,10 +304,10 @@ class Coverage(Panel):
 
     def update(self, seen: Any, view: View) -> bool:
         share = np.asarray(seen.counts) / max(int(np.asarray(seen.counts).sum()), 1)
-        for bar, height in zip(self.bars, share, strict=True):
-            bar.set_height(height)
+        self.heights[::2] = share
+        self.bars.set_data(self.heights)
         quality = f"{100 * float(seen.high_quality):.0f} % within 3σ"
-        self.text.set_text(f"{int(seen.modes)} of {len(self.bars)} modes, {quality}")
+        self.text.set_text(f"{int(seen.modes)} of {len(share)} modes, {quality}")
         return False
 
 
@@ -573,15 +576,16 @@ class _Pictures(Panel):
         self.blank = np.ones((self.rows * self.columns, *self.shape), np.float32)
         # Axes count images, so that a row's middle is at its number and a half.
         self.sheet = self.moving(
-            ax.imshow(
+            Pixels(
+                ax,
                 tile(self.blank, self.columns),
+                low=-1,
+                high=1,
                 extent=(0, self.columns, self.rows, 0),
-                aspect=self.shape[0] / self.shape[1],
                 cmap="gray",
-                vmin=-1,
-                vmax=1,
             )
         )
+        ax.set_aspect(self.shape[0] / self.shape[1])
         ax.set_anchor("NW")
         bare(ax)
         ax.set_title(f"{self.title}, averaged G" if self.ema else self.title)
@@ -808,9 +812,7 @@ class StackModes(_Measured):
         self.high = max(k for k in range(1, math.isqrt(count) + 1) if count % k == 0)
         dark = self.dark.with_extremes(bad="white")
         blank = np.zeros((self.high, count // self.high))
-        self.sheet = self.moving(
-            ax.imshow(blank, cmap=dark, vmin=0, vmax=2 * self.n / count, aspect="auto")
-        )
+        self.sheet = self.moving(Pixels(ax, blank, high=2 * self.n / count, cmap=dark))
         bare(ax)
         ax.set_xlabel(f"of real stacks: {real.modes:,}, KL {real.kl:.2f}")
         self.text = self.caption(ax)

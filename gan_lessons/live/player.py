@@ -42,9 +42,9 @@ from gan_lessons.training import BLOCK, Config, Knobs
 COMPILING = "compiling …"
 CHUNK = 0.045  # seconds of training in one go at full speed: how long a wish may have to wait
 PICTURE = 0.056  # seconds from one picture to the next
-APART = 5  # steps from one picture to the next, at full speed
-WORDS = 0.25  # seconds between pictures that bring new text and are acknowledged: both cost more
-BEHIND = 6  # pictures a front end may lag before we stop sending
+APART, SELDOM = 7, 0.3  # the same where steps are slow: in steps, and seconds at most
+WORDS = 0.35  # seconds between pictures that bring new text and are acknowledged: both cost more
+BEHIND = 8  # pictures a front end may lag before we stop sending
 DESERTED = 60.0  # seconds without any sign of the front end before training pauses
 
 
@@ -325,7 +325,8 @@ class Player:
 
     def _interval(self) -> float:
         """Seconds from one picture to the next: where steps are slow, time for a few of them."""
-        return PICTURE if self.speed is not None else max(PICTURE, APART / self._full_speed)
+        slow = min(SELDOM, APART / self._full_speed)
+        return PICTURE if self.speed is not None else max(PICTURE, slow)
 
     def _room(self) -> float:
         """Seconds of training that fit in before the next picture is due."""
