@@ -36,6 +36,7 @@ from gan_lessons.errors import InputError, check_choice
 FORMS = ("auto", "native", "cpu")
 LECUN = nnx.initializers.lecun_normal()  # what `flax.nnx` starts from
 THIN = 4  # up to so many channels, one product with all taps side by side is quicker
+WIDE = 2**11  # from so many pairs of channels on, a transposed convolution makes its edges apart
 NAMES = ("NHWC", "HWIO", "NHWC")  # of the dimensions of picture, kernel and result
 Size = tuple[int, ...]
 Picture = Float[Array, "n height width n_in"]
@@ -84,18 +85,45 @@ def _cpu_convolve(x: Picture, kernel: Kernel) -> Half:
     return rows.reshape(len(x), *halved(x.shape[1:3]), -1)
 
 
-def _spread_blocks(y: Half, kernel: Kernel) -> Float[Array, "n rows columns 2 2 n_in"]:
-    """A plain convolution with a 2x2 kernel, from pixels of y to blocks of 2x2 pixels."""
-    (n, h, w, n_out), c = y.shape, kernel.shape[2]
+def _pixels(blocks: Float[Array, "n rows columns 2 2 c"]) -> Picture:
+    """Blocks of 2x2 pixels side by side."""
+    n, rows, columns, _, _, c = blocks.shape
+    return blocks.transpose(0, 1, 3, 2, 4, 5).reshape(n, 2 * rows, 2 * columns, c)
+
+
+def _edge(y: Float[Array, "n w n_out"], kernel: Float[Array, "4 n_in n_out"]) -> Array:
+    """`spread` in one dimension, [n, 2w, n_in]."""
+    (n, w, n_out), c = y.shape, kernel.shape[1]
+    framed = jnp.pad(y, ((0, 0), (1, 1), (0, 0)))
+    pairs = jnp.concatenate([framed[:, :-1], framed[:, 1:]], axis=2)
+    taps = jnp.concatenate([kernel[2:], kernel[:2]], axis=2)
+    blocks = pairs.reshape(n * (w + 1), 2 * n_out) @ taps.reshape(2 * c, 2 * n_out).T
+    return blocks.reshape(n, 2 * w + 2, c)[:, 1:-1]
+
+
+def _spread_blocks(y: Half, kernel: Kernel) -> Picture:
+    """A plain convolution with a 2x2 kernel, from pixels of y to blocks of 2x2 pixels.
+
+    Blocks on the border are half, or three quarters, outside of the picture. What is inside, a
+    line on each side, sees but one line of y: from some width on it is quicker to make it apart.
+    """
+    c, n_out = kernel.shape[2:]
     taps = kernel.reshape(2, 2, 2, 2, c, n_out).transpose(0, 2, 5, 1, 3, 4)
     taps = taps.reshape(2, 2, n_out, 4 * c)
     taps = jnp.stack([jnp.stack([taps[a, b] for b in (1, 0)]) for a in (1, 0)])
-    frame = ((1, 1), (1, 1))
+    wide = c * n_out >= WIDE
+    frame = "VALID" if wide else ((1, 1), (1, 1))
     blocks = lax.conv_general_dilated(y, taps, (1, 1), frame, dimension_numbers=NAMES)
-    return blocks.reshape(n, h + 1, w + 1, 2, 2, c)
+    inner = _pixels(blocks.reshape(*blocks.shape[:3], 2, 2, c))
+    if not wide:
+        return inner[:, 1:-1, 1:-1]
+    top, bottom = _edge(y[:, 0], kernel[1]), _edge(y[:, -1], kernel[2])
+    left, right = _edge(y[:, :, 0], kernel[:, 1]), _edge(y[:, :, -1], kernel[:, 2])
+    middle = jnp.concatenate([left[:, 1:-1, None], inner, right[:, 1:-1, None]], axis=2)
+    return jnp.concatenate([top[:, None], middle, bottom[:, None]], axis=1)
 
 
-def _spread_thin(y: Half, kernel: Kernel) -> Float[Array, "n rows columns 2 2 n_in"]:
+def _spread_thin(y: Half, kernel: Kernel) -> Picture:
     """The same by one product: each pixel of y makes four blocks, and those that meet add up."""
     (n, h, w, n_out), c = y.shape, kernel.shape[2]
     made = y.reshape(n * h * w, n_out) @ kernel.reshape(16 * c, n_out).T
@@ -103,16 +131,14 @@ def _spread_thin(y: Half, kernel: Kernel) -> Float[Array, "n rows columns 2 2 n_
     for a, b in ((0, 0), (0, 1), (1, 0), (1, 1)):
         frame = ((0, 0), (a, 1 - a), (b, 1 - b), (0, 0), (0, 0))
         blocks = blocks + jnp.pad(parts[:, :, :, a, :, b], frame)
-    return blocks.reshape(n, h + 1, w + 1, 2, 2, c)
+    return _pixels(blocks.reshape(n, h + 1, w + 1, 2, 2, c))[:, 1:-1, 1:-1]
 
 
 def _cpu_spread(y: Half, kernel: Kernel, size: Size) -> Picture:
     @sequential_vmap
     def spread(y: Half, kernel: Kernel) -> Picture:
-        (n, h, w, _), c = y.shape, kernel.shape[2]
-        blocks = (_spread_blocks if c > THIN else _spread_thin)(y, kernel)
-        framed = blocks.transpose(0, 1, 3, 2, 4, 5).reshape(n, 2 * h + 2, 2 * w + 2, c)
-        return framed[:, 1 : size[0] + 1, 1 : size[1] + 1]
+        thin = kernel.shape[2] <= THIN or 1 in y.shape[1:3]
+        return (_spread_thin if thin else _spread_blocks)(y, kernel)[:, : size[0], : size[1]]
 
     return spread(y, kernel)
 
