@@ -134,7 +134,10 @@ class Controls:
         self.box.add_class("gan-player")
 
     def _handshake(self) -> None:
-        """The front end copies the status back, so that we know which picture it has got."""
+        """The front end copies the status back, so that we know which picture it has got.
+
+        A counter of its own would be plainer, but its messages cost a slider's answer 40 ms.
+        """
         self.got = widgets.HTML()
         self.link = widgets.jsdlink((self.status, "value"), (self.got, "value"))
         self.got.observe(self._acknowledged, "value")
