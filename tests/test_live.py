@@ -14,6 +14,7 @@ import pytest
 from gan_lessons.errors import InputError
 from gan_lessons.live import Player, playground
 from gan_lessons.live import display as display_room
+from gan_lessons.live import player as room
 from gan_lessons.live.screen import SIZES
 from gan_lessons.networks import MLP
 
@@ -191,6 +192,85 @@ def test_closing_takes_its_own_widgets_and_no_others(monkeypatch: pytest.MonkeyP
     assert page is not None and stranger.comm is not None
     own = [page.box, page.image, page.play, page.play.layout, page.status, page.got, page.link]
     assert {each.comm for each in own} == {None}
+
+
+@pytest.fixture
+def page(player: Player, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The controls of a player on a page that answers nothing by itself."""
+    monkeypatch.setattr("IPython.display.display", lambda _: None)
+    monkeypatch.setenv("GAN_LESSONS_DISPLAY", "live")
+    player._ipython_display_()
+    player.wait()
+    return player.controls
+
+
+def _answers(page: Any) -> list[int]:
+    """From now on the page copies back at once what it is asked; the list of what it was."""
+    asked: list[int] = []
+
+    def copy(change: Any) -> None:
+        asked.append(change.new)
+        page.got.value = change.new
+
+    page.asked.observe(copy, "value")
+    return asked
+
+
+def test_a_quick_page_gets_every_picture_and_is_seldom_asked(player: Player, page: Any) -> None:
+    asked = _answers(page)
+    player.play()
+    until(lambda: player.frames_sent > 4 * room.BEHIND)
+    player.pause()
+    player.wait()
+    assert 1 <= len(asked) < player.frames_sent / room.BEHIND
+    assert player.frames_seen == asked[-1]
+
+
+def test_a_page_that_hangs_gets_no_more_pictures_and_training_goes_on(
+    player: Player, page: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "LATE", 1e9)
+    player.play()
+    until(lambda: player.frames_asked and not player._front_end_keeps_up())
+    sent, step = player.frames_sent, player.run.step
+    until(lambda: player.run.step > step + 200)
+    assert player.frames_sent <= sent + 1  # the one that was on its way
+    page.got.value = player.frames_asked  # it wakes up
+    until(lambda: player.frames_sent > sent + 1)
+
+
+def test_a_slow_page_is_never_many_pictures_behind(
+    player: Player, page: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "QUICK", 0.1)
+
+    def copy(change: Any) -> None:
+        threading.Timer(0.5, lambda: setattr(page.got, "value", change.new)).start()
+
+    page.asked.observe(copy, "value")
+    player.play()
+    until(lambda: player.frames_seen)  # it was thought to be quick until now
+    until(lambda: player.frames_sent - player.frames_seen <= room.BEHIND)
+    end, behind = time.monotonic() + 3, []
+    while time.monotonic() < end:
+        behind.append(player.frames_sent - player.frames_seen)
+        time.sleep(0.01)
+    assert max(behind) <= room.BEHIND + 1
+    assert player.frames_seen > room.BEHIND
+
+
+def test_training_pauses_when_nobody_watches(
+    player: Player, page: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "DESERTED", 0.3)
+    player.play()
+    until(lambda: not player.playing and player.message)
+    assert "nobody" in player.message
+    _answers(page)
+    monkeypatch.setattr(room, "PULSE", 0.05)
+    player.play()
+    time.sleep(0.6)
+    assert player.playing
 
 
 def test_without_a_front_end_the_cell_trains_and_leaves_a_picture(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import re
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -134,12 +133,9 @@ class Controls:
         self.box.add_class("gan-player")
 
     def _handshake(self) -> None:
-        """The front end copies the status back, so that we know which picture it has got.
-
-        A counter of its own would be plainer, but its messages cost a slider's answer 40 ms.
-        """
-        self.got = widgets.HTML()
-        self.link = widgets.jsdlink((self.status, "value"), (self.got, "value"))
+        """The front end copies a picture's number back, so that we know that it has got it."""
+        self.asked, self.got = widgets.IntText(), widgets.IntText()
+        self.link = widgets.jsdlink((self.asked, "value"), (self.got, "value"))
         self.got.observe(self._acknowledged, "value")
 
     def _buttons(self) -> Any:
@@ -239,19 +235,22 @@ class Controls:
             self.player.scrub(change.new)
 
     def _acknowledged(self, change: Any) -> None:
-        if frame := re.search(r"data-frames='(\d+)'", change.new):
-            self.player.seen_by_front_end(int(frame[1]))
+        self.player.seen_by_front_end(change.new)
 
     # What the worker shows. A page is slower at taking messages in than we are at sending them.
 
     def show(self, picture: bytes, player: Player, words: bool = True) -> None:
-        """Put one frame on the page; with `words` the state of the run too, to be acknowledged."""
+        """Put one frame on the page; with `words` the state of the run too."""
         with self.image.hold_sync():
             self.image.format = "png" if picture[:1] == b"\x89" else "jpeg"
             self.image.value = picture
         if words:
             self._show_history(player)
             self.tell(player)
+
+    def ask(self, frame: int) -> None:
+        """Have the front end tell when it has got this frame."""
+        self.asked.value = frame
 
     def tell(self, player: Player) -> None:
         """Say whether it trains, without a new picture."""
@@ -289,6 +288,6 @@ def _status(player: Player) -> str:
     rates = f"D's rate {knobs.lr_d:.2g}, G's rate {knobs.lr_g:.2g}"
     data = (
         f"data-state='{state}' data-step='{player.run.step}' data-lr-d='{knobs.lr_d:g}' "
-        f"data-frames='{player.frames_sent}' data-objective='{html.escape(str(knobs.objective))}'"
+        f"data-objective='{html.escape(str(knobs.objective))}'"
     )
     return f"<span class='gan-status' {data}>{state}{speed} · step {step} · {rates}</span>"

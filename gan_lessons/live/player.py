@@ -42,9 +42,12 @@ from gan_lessons.training import BLOCK, Config, Knobs
 COMPILING = "compiling …"
 CHUNK = 0.045  # seconds of training in one go at full speed: how long a wish may have to wait
 PICTURE = 0.056  # seconds from one picture to the next
-APART, SELDOM = 7, 0.3  # the same where steps are slow: in steps, and seconds at most
-WORDS = 0.35  # seconds between pictures that bring new text and are acknowledged: both cost more
-BEHIND = 8  # pictures a front end may lag before we stop sending
+APART, SELDOM = 10, 0.4  # the same where steps are slow: in steps, and seconds at most
+WORDS = 0.35  # seconds between pictures that bring new text: it costs more than they do
+PULSE = 1.5  # seconds after which a front end is asked again which picture it has got
+QUICK = 0.4  # seconds to answer in; whoever takes longer is asked with every new text
+BEHIND = 8  # pictures that one may lag then before we stop sending
+LATE = 1.0  # seconds after which we send all the same: a busy kernel hears no answer
 DESERTED = 60.0  # seconds without any sign of the front end before training pauses
 
 
@@ -85,7 +88,7 @@ class Player:
         self.message = ""  # what is to be said to the person: why it stopped, what it waits for
         self.cursor: int | None = None  # the step that is shown, when scrubbing
         self.speed: float | None = None  # steps a second; None is as fast as it goes
-        self.frames_sent = self.frames_seen = 0
+        self.frames_sent = self.frames_asked = self.frames_seen = 0
         self.controls: Controls | None = None
         self._wishes: collections.deque[Callable[[], None]] = collections.deque()
         self._bell = threading.Condition()
@@ -94,7 +97,8 @@ class Player:
         self.rate = 0.0  # steps a second, as the status tells it
         self._full_speed = 8 / CHUNK  # steps a second that training alone would make
         self._drawing = 0.0  # seconds that a picture takes
-        self._sign_of_life = self._sent_at = self._told_at = time.monotonic()
+        self._sign_of_life = self._sent_at = self._told_at = self._asked_at = time.monotonic()
+        self._answer = 0.0  # seconds that the front end took to answer
         self._compiled: set[Any] = set()
         self._see = jax.jit(lambda state, knobs: [p.see(config, state, knobs) for p in self.panels])
         self._knob_names = tuple(controls)
@@ -379,10 +383,30 @@ class Player:
             words = now or self._sent_at - self._told_at >= WORDS
             self._told_at = self._sent_at if words else self._told_at
             self.controls.show(self._frame(False, seen, step), self, words)
+            self._ask_front_end(self.controls)
+
+    def _ask_front_end(self, page: Controls) -> None:
+        """Ask for a sign now and then: a page that answers shows a busy kernel, tab and all, which
+        costs it more than three pictures.
+        """
+        if self._sent_at - self._asked_at >= (PULSE if self._front_end_is_quick() else WORDS):
+            if not self._unanswered():
+                self._asked_at = self._sent_at
+            self.frames_asked = self.frames_sent
+            page.ask(self.frames_asked)
+
+    def _unanswered(self) -> bool:
+        return self.frames_seen < self.frames_asked
+
+    def _front_end_is_quick(self) -> bool:
+        """By the last answer, or by how long we have been waiting for the next."""
+        waited = time.monotonic() - self._asked_at if self._unanswered() else self._answer
+        return waited < QUICK
 
     def _front_end_keeps_up(self) -> bool:
-        late = time.monotonic() - self._sent_at > 1.0  # a busy kernel hears nothing: keep trying
-        return late or self.frames_sent - self.frames_seen < BEHIND
+        late = time.monotonic() - self._sent_at > LATE
+        behind = self.frames_sent - self.frames_seen
+        return late or behind < BEHIND or self._front_end_is_quick()
 
     def _deserted(self) -> bool:
         return time.monotonic() - self._sign_of_life > DESERTED
@@ -390,6 +414,7 @@ class Player:
     def seen_by_front_end(self, frame: int) -> None:
         """The front end tells which picture it has got."""
         self.frames_seen, self._sign_of_life = frame, time.monotonic()
+        self._answer = self._sign_of_life - self._asked_at
 
     def _say(self, message: str) -> None:
         self.message = message
