@@ -605,10 +605,17 @@ class Step:
     ) -> tuple[Array, Any]:
         """One optimiser update of a flat parameter vector, or none where `go` is false."""
         rule = optimizer(self.config, knobs.beta1, knobs.beta2)
-        with jax.numpy_dtype_promotion("standard"):  # optax mixes its int counter with betas
-            update, after = rule.update(gradient, moments)
-        keep: Any = functools.partial(jnp.where, go)
-        return keep(params - rate * update, params), jax.tree.map(keep, after, moments)
+
+        def update(params: Array, moments: Any, gradient: Array) -> tuple[Array, Any]:
+            with jax.numpy_dtype_promotion("standard"):  # optax mixes its int counter with betas
+                change, after = rule.update(gradient, moments)
+            return params - rate * change, after
+
+        def rest(params: Array, moments: Any, gradient: Array) -> tuple[Array, Any]:
+            return params, moments
+
+        # A branch works in place; `where` would copy the old moments, and take the new ones twice.
+        return lax.cond(go, update, rest, params, moments, gradient)
 
     def move_d(
         self, state: State, knobs: Any, key: Array, real: Array, fake: Array, anneal: Any
