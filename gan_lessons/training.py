@@ -611,11 +611,11 @@ class Step:
                 change, after = rule.update(gradient, moments)
             return params - rate * change, after
 
-        def rest(params: Array, moments: Any, gradient: Array) -> tuple[Array, Any]:
+        def stay(params: Array, moments: Any, gradient: Array) -> tuple[Array, Any]:
             return params, moments
 
         # A branch works in place; `where` would copy the old moments, and take the new ones twice.
-        return lax.cond(go, update, rest, params, moments, gradient)
+        return lax.cond(go, update, stay, params, moments, gradient)
 
     def move_d(
         self, state: State, knobs: Any, key: Array, real: Array, fake: Array, anneal: Any

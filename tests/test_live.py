@@ -181,19 +181,6 @@ def test_close_ends_the_worker(player: Player) -> None:
     assert worker not in threading.enumerate()
 
 
-def test_closing_takes_its_own_widgets_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("IPython.display.display", lambda _: None)
-    monkeypatch.setenv("GAN_LESSONS_DISPLAY", "live")
-    stranger, player = widgets.IntText(), playground(**TINY)
-    player._ipython_display_()
-    player.wait()
-    player.close()
-    page = player.controls
-    assert page is not None and stranger.comm is not None
-    own = [page.box, page.image, page.play, page.play.layout, page.status, page.got, page.link]
-    assert {each.comm for each in own} == {None}
-
-
 @pytest.fixture
 def page(player: Player, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The controls of a player on a page that answers nothing by itself."""
@@ -202,6 +189,14 @@ def page(player: Player, monkeypatch: pytest.MonkeyPatch) -> Any:
     player._ipython_display_()
     player.wait()
     return player.controls
+
+
+def test_closing_takes_its_own_widgets_and_no_others(player: Player, page: Any) -> None:
+    stranger = widgets.IntText()
+    player.close()
+    assert stranger.comm is not None
+    own = [page.box, page.image, page.play, page.play.layout, page.status, page.got, page.link]
+    assert {each.comm for each in [*own, page.asked]} == {None}
 
 
 def _answers(page: Any) -> list[int]:

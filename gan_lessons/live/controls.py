@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from gan_lessons import objectives
-from gan_lessons.live.display import take_away
+from gan_lessons.live.display import echo, take_away
 from gan_lessons.live.screen import SIZES
 from gan_lessons.training import Knobs
 
@@ -125,18 +125,12 @@ class Controls:
         self.knobs = {name: slider(name, getattr(player.run.knobs, name)) for name in LABELS}
         for name, widget in self.knobs.items():
             widget.observe(self._moved(name), "value")
-        self._handshake()
+        self.asked, self.got, self.link = echo(lambda c: player.seen_by_front_end(c.new))
         self.box = widgets.VBox(
             [self._buttons(), *self._sliders(names), self._history(), self._lines(), self.image],
             layout=widgets.Layout(max_width=_width(player.size)),
         )
         self.box.add_class("gan-player")
-
-    def _handshake(self) -> None:
-        """The front end copies a picture's number back, so that we know that it has got it."""
-        self.asked, self.got = widgets.IntText(), widgets.IntText()
-        self.link = widgets.jsdlink((self.asked, "value"), (self.got, "value"))
-        self.got.observe(self._acknowledged, "value")
 
     def _buttons(self) -> Any:
         def button(label: str, tip: str, act: Callable[[], None], width: str = "76px") -> Any:
@@ -233,9 +227,6 @@ class Controls:
     def _scrubbed(self, change: Any) -> None:
         if threading.current_thread() is not self.player.worker:
             self.player.scrub(change.new)
-
-    def _acknowledged(self, change: Any) -> None:
-        self.player.seen_by_front_end(change.new)
 
     # What the worker shows. A page is slower at taking messages in than we are at sending them.
 

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from gan_lessons.errors import InputError, check_choice, check_number
-from gan_lessons.live.display import cell_id, has_front_end, take_away
+from gan_lessons.live.display import cell_id, echo, has_front_end, take_away
 from gan_lessons.live.pad import Choice, Pad, Point, Slider, Toggle
 from gan_lessons.plots import STYLE, figure, small_png
 
@@ -172,9 +172,7 @@ class Explorer:
                 widget.observe(self._moved(name), "value")
         self.image = widgets.Image(layout={"width": "100%", "grid_area": "picture", "margin": "0"})
         self.note = widgets.HTML()
-        self.sent, self.got = widgets.IntText(), widgets.IntText()
-        self.link = widgets.jsdlink((self.sent, "value"), (self.got, "value"))
-        self.got.observe(self._seen, "value")
+        self.sent, self.got, self.link = echo(self._seen)
         self.big = widgets.ToggleButton(value=False, description="projector", tooltip="Larger")
         self.big.layout.width = "84px"
         self.big.observe(lambda _: self._resize(), "value")
