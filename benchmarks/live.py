@@ -53,9 +53,9 @@ print((run.step - start) / (time.perf_counter() - began))
 """
 PLAYING = """
 import time
-a = (time.perf_counter(), player.run.step, player.frames_sent)
+a = (time.perf_counter(), player.run.step, player.front_end.sent)
 time.sleep(3)
-b = (time.perf_counter(), player.run.step, player.frames_sent)
+b = (time.perf_counter(), player.run.step, player.front_end.sent)
 print((b[1] - a[1]) / (b[0] - a[0]), (b[2] - a[2]) / (b[0] - a[0]))
 """
 # Milliseconds from an event on the page until the status says something else.

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from gan_lessons.errors import InputError
-from gan_lessons.live import Choice, Explorer, Point, Slider, Toggle
+from gan_lessons.live import Choice, Explorer, Point, Slider, Toggle, front_end
 from gan_lessons.live import explorer as room
 
 CONTROLS: dict[str, Any] = {
@@ -77,8 +77,8 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 def live(lines: Lines, **controls: Any) -> Explorer:
     made = Explorer(lines, **(controls or CONTROLS))
     made._ipython_display_()
-    made.sent.observe(lambda change: setattr(made.got, "value", change.new), "value")  # a front end
-    made.got.value = made.sent.value
+    page = made.front_end
+    page.number.observe(lambda change: setattr(page.copy, "value", change.new), "value")
     return made
 
 
@@ -200,16 +200,32 @@ def test_many_moves_collapse_and_the_newest_wins(shown: list[Any]) -> None:
 def test_no_more_pictures_are_sent_than_a_slow_page_takes(
     shown: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "PATIENCE", 1e9)
-    made = live(Lines())
-    made.sent.unobserve_all()  # the page hangs
-    before = made.sent.value
+    monkeypatch.setattr(front_end, "LATE", 1e9)
+    monkeypatch.setattr(front_end, "QUICK", 0.0)
+    page = (made := live(Lines())).front_end
+    page.number.unobserve_all()  # the page hangs
     for height in np.linspace(-1, 1, 20):
         made.inputs["height"][0].value = float(height)
         time.sleep(0.01)
-    assert made.sent.value <= before + room.BEHIND
-    made.got.value = made.sent.value  # and goes on
+    assert 1 < page.sent <= page.behind
+    page.copy.value = page.asked  # and goes on
     until(lambda: made.drawn["height"] == 1.0)
+
+
+def test_values_from_code_never_run_far_ahead_of_the_page(
+    shown: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(front_end, "PULSE", 1e9)
+    monkeypatch.setattr(front_end, "LATE", 1e9)
+    page = (made := live(Lines())).front_end
+    asked: list[int] = []
+    page.number.observe(lambda change: asked.append(change.new), "value")
+    for height in np.linspace(-1, 1, 200):
+        made.values(height=float(height))
+        time.sleep(0.01)
+        assert page.sent - page.got <= front_end.AHEAD
+    until(lambda: made.drawn["height"] == 1.0)
+    assert page.sent > front_end.AHEAD and 1 < len(asked) < page.sent / 8
 
 
 def test_values_from_code_move_the_sliders(shown: list[Any]) -> None:
@@ -278,9 +294,9 @@ def test_play_advances_until_pause(shown: list[Any]) -> None:
 def test_playing_stops_when_nobody_watches(
     shown: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "DESERTED", 0.2)
+    monkeypatch.setattr(front_end, "DESERTED", 0.2)
     made = live(Lines(playable=True))
-    made.sent.unobserve_all()
+    made.front_end.number.unobserve_all()
     made.play()
     until(lambda: not made.playing)
     assert "nobody" in made.message and made.button.description == "Play"
@@ -309,7 +325,8 @@ def test_the_projector_button_draws_all_of_it_larger(shown: list[Any]) -> None:
 def test_closing_takes_its_own_widgets_and_no_others(shown: list[Any]) -> None:
     stranger, made = widgets.IntText(), live(Lines())
     made.close()
-    own = [made.box, made.page, made.image, made.image.layout, made.sent, made.got, made.big]
+    page = made.front_end
+    own = [made.box, made.page, made.image, made.image.layout, made.big, page.number, page.copy]
     assert {each.comm for each in own} == {None} and stranger.comm is not None
 
 

@@ -14,7 +14,8 @@ import pytest
 from gan_lessons.errors import InputError
 from gan_lessons.live import Player, playground
 from gan_lessons.live import display as display_room
-from gan_lessons.live import player as room
+from gan_lessons.live import front_end as room
+from gan_lessons.live.front_end import FrontEnd
 from gan_lessons.live.screen import SIZES
 from gan_lessons.networks import MLP
 
@@ -195,73 +196,80 @@ def test_closing_takes_its_own_widgets_and_no_others(player: Player, page: Any) 
     stranger = widgets.IntText()
     player.close()
     assert stranger.comm is not None
-    own = [page.box, page.image, page.play, page.play.layout, page.status, page.got, page.link]
-    assert {each.comm for each in [*own, page.asked]} == {None}
+    own = [page.box, page.image, page.play, page.play.layout, page.status]
+    echo = [player.front_end.number, player.front_end.copy, player.front_end.link]
+    assert {each.comm for each in own + echo} == {None}
 
 
-def _answers(page: Any) -> list[int]:
+def _answers(page: FrontEnd) -> list[int]:
     """From now on the page copies back at once what it is asked; the list of what it was."""
     asked: list[int] = []
 
     def copy(change: Any) -> None:
         asked.append(change.new)
-        page.got.value = change.new
+        page.copy.value = change.new
 
-    page.asked.observe(copy, "value")
+    page.number.observe(copy, "value")
     return asked
 
 
-def test_a_quick_page_gets_every_picture_and_is_seldom_asked(player: Player, page: Any) -> None:
-    asked = _answers(page)
+@pytest.mark.usefixtures("page")
+def test_a_quick_page_gets_every_picture_and_is_seldom_asked(player: Player) -> None:
+    asked = _answers(front_end := player.front_end)
     player.play()
-    until(lambda: player.frames_sent > 4 * room.BEHIND)
+    until(lambda: front_end.sent > 4 * front_end.behind)
     player.pause()
     player.wait()
-    assert 1 <= len(asked) < player.frames_sent / room.BEHIND
-    assert player.frames_seen == asked[-1]
+    assert 1 <= len(asked) < front_end.sent / front_end.behind
+    assert front_end.got == asked[-1]
 
 
+@pytest.mark.usefixtures("page")
 def test_a_page_that_hangs_gets_no_more_pictures_and_training_goes_on(
-    player: Player, page: Any, monkeypatch: pytest.MonkeyPatch
+    player: Player, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "LATE", 1e9)
+    front_end = player.front_end
     player.play()
-    until(lambda: player.frames_asked and not player._front_end_keeps_up())
-    sent, step = player.frames_sent, player.run.step
+    until(lambda: front_end.asked and not front_end.keeps_up)
+    sent, step = front_end.sent, player.run.step
     until(lambda: player.run.step > step + 200)
-    assert player.frames_sent <= sent + 1  # the one that was on its way
-    page.got.value = player.frames_asked  # it wakes up
-    until(lambda: player.frames_sent > sent + 1)
+    assert front_end.sent <= sent + 1  # the one that was on its way
+    front_end.copy.value = front_end.asked  # it wakes up
+    until(lambda: front_end.sent > sent + 1)
 
 
+@pytest.mark.usefixtures("page")
 def test_a_slow_page_is_never_many_pictures_behind(
-    player: Player, page: Any, monkeypatch: pytest.MonkeyPatch
+    player: Player, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "QUICK", 0.1)
+    front_end = player.front_end
 
     def copy(change: Any) -> None:
-        threading.Timer(0.5, lambda: setattr(page.got, "value", change.new)).start()
+        threading.Timer(0.5, lambda: setattr(front_end.copy, "value", change.new)).start()
 
-    page.asked.observe(copy, "value")
+    front_end.number.observe(copy, "value")
     player.play()
-    until(lambda: player.frames_seen)  # it was thought to be quick until now
-    until(lambda: player.frames_sent - player.frames_seen <= room.BEHIND)
+    until(lambda: front_end.got)  # it was thought to be quick until now
+    until(lambda: front_end.sent - front_end.got <= front_end.behind)
     end, behind = time.monotonic() + 3, []
     while time.monotonic() < end:
-        behind.append(player.frames_sent - player.frames_seen)
+        behind.append(front_end.sent - front_end.got)
         time.sleep(0.01)
-    assert max(behind) <= room.BEHIND + 1
-    assert player.frames_seen > room.BEHIND
+    assert max(behind) <= front_end.behind + 1
+    assert front_end.got > front_end.behind
 
 
+@pytest.mark.usefixtures("page")
 def test_training_pauses_when_nobody_watches(
-    player: Player, page: Any, monkeypatch: pytest.MonkeyPatch
+    player: Player, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "DESERTED", 0.3)
     player.play()
     until(lambda: not player.playing and player.message)
     assert "nobody" in player.message
-    _answers(page)
+    _answers(player.front_end)
     monkeypatch.setattr(room, "PULSE", 0.05)
     player.play()
     time.sleep(0.6)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from gan_lessons import objectives
-from gan_lessons.live.display import echo, take_away
+from gan_lessons.live.display import take_away
 from gan_lessons.live.screen import SIZES
 from gan_lessons.training import Knobs
 
@@ -125,7 +125,6 @@ class Controls:
         self.knobs = {name: slider(name, getattr(player.run.knobs, name)) for name in LABELS}
         for name, widget in self.knobs.items():
             widget.observe(self._moved(name), "value")
-        self.asked, self.got, self.link = echo(lambda c: player.seen_by_front_end(c.new))
         self.box = widgets.VBox(
             [self._buttons(), *self._sliders(names), self._history(), self._lines(), self.image],
             layout=widgets.Layout(max_width=_width(player.size)),
@@ -239,10 +238,6 @@ class Controls:
             self._show_history(player)
             self.tell(player)
 
-    def ask(self, frame: int) -> None:
-        """Have the front end tell when it has got this frame."""
-        self.asked.value = frame
-
     def tell(self, player: Player) -> None:
         """Say whether it trains, without a new picture."""
         label, icon = PAUSE if player.playing else PLAY
@@ -258,8 +253,7 @@ class Controls:
 
     def close(self) -> None:
         """Take everything off the page."""
-        for each in (self.box, self.link):
-            take_away(each)
+        take_away(self.box)
 
 
 def _row(children: Sequence[Any]) -> Any:

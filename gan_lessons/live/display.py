@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 FAST = os.environ.get("GAN_LESSONS_FAST", "") not in ("", "0")
@@ -46,16 +45,6 @@ def cell_id() -> str | None:
         return kernel.get_parent().get("metadata", {}).get("cellId")
     except (AttributeError, LookupError):
         return None
-
-
-def echo(heard: Callable[[Any], None]) -> tuple[Any, Any, Any]:
-    """(number, copy, link): the front end copies the number, and then `heard(change)` is called."""
-    import ipywidgets as widgets
-
-    number, copy = widgets.IntText(), widgets.IntText()
-    link = widgets.jsdlink((number, "value"), (copy, "value"))
-    copy.observe(heard, "value")
-    return number, copy, link
 
 
 def take_away(widget: Any) -> None:

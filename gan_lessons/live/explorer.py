@@ -19,15 +19,14 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from gan_lessons.errors import InputError, check_choice, check_number
-from gan_lessons.live.display import cell_id, echo, has_front_end, take_away
+from gan_lessons.live.display import cell_id, has_front_end, take_away
+from gan_lessons.live.front_end import FrontEnd
 from gan_lessons.live.pad import Choice, Pad, Point, Slider, Toggle
 from gan_lessons.plots import STYLE, figure, small_png
 
 PICTURE = 0.05  # seconds from one picture to the next while it plays
 REST = 0.25  # seconds without a move until the picture is sent once more, without loss
-BEHIND = 2  # pictures a front end may lag before we stop sending
-PATIENCE = 1.0  # seconds until we send again to a front end that says nothing
-DESERTED = 60.0  # seconds without any sign of the front end before playing stops
+BEHIND = 2  # pictures that a slow front end may lag before we stop sending
 PLAY, PAUSE = ("Play", "play"), ("Pause", "pause")  # label, icon
 DESK, PROJECTOR = 100, 150  # dots per inch
 
@@ -81,7 +80,7 @@ class Explorer:
         self._drag: list[float] | None = None  # what the pad told last, until it is followed
         self._press, self._held = 0.0, ""
         self._setter = 0  # the thread that is setting widgets, whose callbacks ask for nothing
-        self._sent_at = self._sign_of_life = time.monotonic()
+        self.front_end = FrontEnd(BEHIND)
         self.worker: threading.Thread | None = None
         self.box: Any = None
         self.button: Any = None
@@ -113,7 +112,7 @@ class Explorer:
         """Call `advance` again and again, and show what comes of it."""
         if self._advance is None:
             raise InputError("nothing to play: build returned no advance function")
-        self._sign_of_life = time.monotonic()
+        self.front_end.greet()
         self._play(True)
         self._want({})
 
@@ -133,8 +132,9 @@ class Explorer:
             self._bell.notify_all()
         if self.worker and self.worker is not threading.current_thread():
             self.worker.join(timeout=10)
-        for each in (self.box, self.link) if self.box else ():
-            take_away(each)
+        self.front_end.close()
+        if self.box:
+            take_away(self.box)
         if self in self._shown:
             self._shown.remove(self)
 
@@ -172,7 +172,7 @@ class Explorer:
                 widget.observe(self._moved(name), "value")
         self.image = widgets.Image(layout={"width": "100%", "grid_area": "picture", "margin": "0"})
         self.note = widgets.HTML()
-        self.sent, self.got, self.link = echo(self._seen)
+        self.front_end.connect()
         self.big = widgets.ToggleButton(value=False, description="projector", tooltip="Larger")
         self.big.layout.width = "84px"
         self.big.observe(lambda _: self._resize(), "value")
@@ -235,11 +235,6 @@ class Explorer:
             self._drag = change.new
         self._want({})
 
-    def _seen(self, _: Any) -> None:
-        with self._bell:
-            self._sign_of_life = time.monotonic()
-            self._bell.notify_all()
-
     def _play(self, on: bool) -> None:
         self.playing = on
         if self.button:
@@ -273,12 +268,8 @@ class Explorer:
         return not self._closed
 
     def _due(self) -> bool:
-        rested = self._rough and time.monotonic() - self._sent_at > REST
-        return (self._fresh or rested) and self._front_end_keeps_up()
-
-    def _front_end_keeps_up(self) -> bool:
-        late = time.monotonic() - self._sent_at > PATIENCE
-        return late or self.sent.value - self.got.value < BEHIND
+        rested = self._rough and time.monotonic() - self.front_end.sent_at > REST
+        return (self._fresh or rested) and self.front_end.keeps_up
 
     def _turn(self) -> None:
         fresh, self._fresh = self._fresh, False
@@ -294,10 +285,10 @@ class Explorer:
         """Advance once; whether it is time for a picture."""
         with self._drawing:
             self._advance()
-        if time.monotonic() - self._sign_of_life > DESERTED:
+        if self.front_end.deserted:
             self._play(False)
             self._say("paused: nobody seems to be watching; press Play to go on")
-        return time.monotonic() - self._sent_at > PICTURE and self._front_end_keeps_up()
+        return time.monotonic() - self.front_end.sent_at > PICTURE and self.front_end.keeps_up
 
     def _follow_drag(self) -> None:
         """Move the point that was nearest to the press to where the finger is now."""
@@ -337,8 +328,9 @@ class Explorer:
         with self.image.hold_sync():
             self.image.format = "png" if crisp else "jpeg"
             self.image.value = buffer.getvalue()
-        self._rough, self._sent_at = not crisp, time.monotonic()
-        self.sent.value += 1
+        self._rough = not crisp
+        self.front_end.count()
+        self.front_end.ask()
 
     def _say(self, message: str) -> None:
         if message != self.message:

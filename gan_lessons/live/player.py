@@ -19,6 +19,7 @@ from gan_lessons.errors import InputError, check_choice
 from gan_lessons.images import Stacked, image_set
 from gan_lessons.live.controls import Controls
 from gan_lessons.live.display import cell_id, fast, has_front_end
+from gan_lessons.live.front_end import FrontEnd
 from gan_lessons.live.panels import (
     Coverage,
     ImageGrid,
@@ -44,11 +45,7 @@ CHUNK = 0.045  # seconds of training in one go at full speed: how long a wish ma
 PICTURE = 0.056  # seconds from one picture to the next
 APART, SELDOM = 10, 0.4  # the same where steps are slow: in steps, and seconds at most
 WORDS = 0.35  # seconds between pictures that bring new text: nobody reads faster
-PULSE = 1.5  # seconds after which a front end is asked again which picture it has got
-QUICK = 0.4  # seconds to answer in; whoever takes longer is asked with every new text
-BEHIND = 8  # pictures that one may lag then before we stop sending
-LATE = 1.0  # seconds after which we send all the same: a busy kernel hears no answer
-DESERTED = 60.0  # seconds without any sign of the front end before training pauses
+BEHIND = 8  # pictures that a slow front end may lag before we stop sending
 
 
 class Player:
@@ -88,7 +85,7 @@ class Player:
         self.message = ""  # what is to be said to the person: why it stopped, what it waits for
         self.cursor: int | None = None  # the step that is shown, when scrubbing
         self.speed: float | None = None  # steps a second; None is as fast as it goes
-        self.frames_sent = self.frames_asked = self.frames_seen = 0
+        self.front_end = FrontEnd(BEHIND, WORDS)
         self.controls: Controls | None = None
         self._wishes: collections.deque[Callable[[], None]] = collections.deque()
         self._bell = threading.Condition()
@@ -97,8 +94,7 @@ class Player:
         self.rate = 0.0  # steps a second, as the status tells it
         self._full_speed = 8 / CHUNK  # steps a second that training alone would make
         self._drawing = 0.0  # seconds that a picture takes
-        self._sign_of_life = self._sent_at = self._told_at = self._asked_at = time.monotonic()
-        self._answer = 0.0  # seconds that the front end took to answer
+        self._told_at = time.monotonic()
         self._compiled: set[Any] = set()
         self._see = jax.jit(lambda state, knobs: [p.see(config, state, knobs) for p in self.panels])
         self._knob_names = tuple(controls)
@@ -151,6 +147,7 @@ class Player:
             self._bell.notify_all()
         if self.worker and self.worker is not threading.current_thread():
             self.worker.join(timeout=10)
+        self.front_end.close()
         if self.controls:
             self.controls.close()
 
@@ -170,6 +167,7 @@ class Player:
             self.still()
             return
         self._replace_in_cell()
+        self.front_end.connect()
         self.controls = Controls(self, self._knob_names)
         display(self.controls.box)
         self._ask(lambda: None)
@@ -234,7 +232,7 @@ class Player:
             self._train_and_draw(wished)
         else:
             self._draw(crisp=True)
-        if not self._wishes and self.playing and self._deserted():
+        if not self._wishes and self.playing and self.front_end.deserted:
             self._stop("paused: nobody seems to be watching; press Play to go on")
 
     def _start(self) -> None:
@@ -243,7 +241,7 @@ class Player:
             if other is not self and other.playing:
                 other.pause()  # one game at a time: two would only slow each other down
         self.run.stopped = None
-        self._sign_of_life = time.monotonic()
+        self.front_end.greet()
         self._say("")
         self.playing = True
 
@@ -305,9 +303,9 @@ class Player:
     def _train_and_draw(self, now: bool) -> None:
         """Train one chunk; meanwhile draw, if `now` or if the last picture is old enough."""
         start = time.perf_counter()
-        due = now or time.monotonic() - self._sent_at >= self._interval()
+        due = now or time.monotonic() - self.front_end.sent_at >= self._interval()
         seen = None
-        if due and self._front_end_keeps_up():
+        if due and self.front_end.keeps_up:
             seen = jax.device_get(self._look())  # now: once training runs, it would have to wait
         step = self.run.step
         self._announce_compiling()
@@ -334,7 +332,7 @@ class Player:
 
     def _room(self) -> float:
         """Seconds of training that fit in before the next picture is due."""
-        left = PICTURE - (time.monotonic() - self._sent_at)
+        left = PICTURE - (time.monotonic() - self.front_end.sent_at)
         return CHUNK if left <= 0 else min(CHUNK, max(left, 0.2 * CHUNK))
 
     def _chunk_size(self, seconds: float) -> int:
@@ -379,42 +377,11 @@ class Player:
     def _send(self, seen: Any, step: int, now: bool) -> None:
         """One picture while it trains; the text with it if it is asked for or old."""
         if self.controls:
-            self.frames_sent, self._sent_at = self.frames_sent + 1, time.monotonic()
-            words = now or self._sent_at - self._told_at >= WORDS
-            self._told_at = self._sent_at if words else self._told_at
+            self.front_end.count()
+            words = now or self.front_end.sent_at - self._told_at >= WORDS
+            self._told_at = self.front_end.sent_at if words else self._told_at
             self.controls.show(self._frame(False, seen, step), self, words)
-            self._ask_front_end(self.controls)
-
-    def _ask_front_end(self, page: Controls) -> None:
-        """Ask for a sign now and then: a page that answers shows a busy kernel, tab and all, which
-        costs it more than three pictures.
-        """
-        if self._sent_at - self._asked_at >= (PULSE if self._front_end_is_quick() else WORDS):
-            if not self._unanswered():
-                self._asked_at = self._sent_at
-            self.frames_asked = self.frames_sent
-            page.ask(self.frames_asked)
-
-    def _unanswered(self) -> bool:
-        return self.frames_seen < self.frames_asked
-
-    def _front_end_is_quick(self) -> bool:
-        """By the last answer, or by how long we have been waiting for the next."""
-        waited = time.monotonic() - self._asked_at if self._unanswered() else self._answer
-        return waited < QUICK
-
-    def _front_end_keeps_up(self) -> bool:
-        late = time.monotonic() - self._sent_at > LATE
-        behind = self.frames_sent - self.frames_seen
-        return late or behind < BEHIND or self._front_end_is_quick()
-
-    def _deserted(self) -> bool:
-        return time.monotonic() - self._sign_of_life > DESERTED
-
-    def seen_by_front_end(self, frame: int) -> None:
-        """The front end tells which picture it has got."""
-        self.frames_seen, self._sign_of_life = frame, time.monotonic()
-        self._answer = self._sign_of_life - self._asked_at
+            self.front_end.ask()
 
     def _say(self, message: str) -> None:
         self.message = message
