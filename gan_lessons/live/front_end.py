@@ -8,8 +8,8 @@ from typing import Any
 from gan_lessons.live.display import take_away
 
 PULSE = 1.5  # seconds after which a front end is asked again which picture it has got
-AHEAD = 32  # pictures that one may lag which is quick to answer
-QUICK = 0.4  # seconds to answer in; whoever takes longer is asked more often and gets fewer
+AHEAD = 32  # pictures that a quick front end may lag
+QUICK = 0.4  # seconds to answer in: whoever takes longer is slow, asked more often and sent fewer
 LATE = 1.0  # seconds after which we send all the same: a busy kernel hears no answer
 DESERTED = 60.0  # seconds without any sign of the front end: nobody is watching
 
