@@ -4,9 +4,10 @@ The default is our own classifier, trained here on the real set; "classifier-FID
 the distance in its features. Any other map from images to numbers can stand in its place, for
 example Inception where somebody has its weights:
 
-    def inception(rows):  # float32 [n, 784] in [-1, 1] -> [n, 2048]
+    def inception(rows):  # float32 [n, 784] in [-1, 1] -> [n, 2048], 64 at a time
         grey = torch.tensor(127.5 * (np.asarray(rows) + 1)).round().to(torch.uint8)
-        return net(grey.reshape(-1, 1, 28, 28).expand(-1, 3, -1, -1))[0].numpy()
+        parts = grey.reshape(-1, 1, 28, 28).expand(-1, 3, -1, -1).split(64)
+        return np.concatenate([net(part)[0].numpy() for part in parts])
 
     meter = FrechetMeter(image_set, extractor=FeatureExtractor(inception, 784))
 
