@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
@@ -10,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.lab import CHROMIUM, ROOT, Page, chromium, jupyter, wait_for, write_notebook
 
@@ -80,6 +83,17 @@ def test_play_trains_and_the_picture_changes(open_page: Any) -> None:
     page.train_past(200)
     assert picture.get_attribute("src") != first
     assert picture.bounding_box()["width"] > 600
+
+
+def test_a_player_far_down_has_its_picture_when_all_cells_are_run_at_once(open_page: Any) -> None:
+    cell = "import time; time.sleep(0.2)\nprint('\\n' * 9)"  # the page follows the running cell
+    page = open_page(*[cell] * 20, PLAYER, *[cell] * 20)
+    page.until("paused")
+    page.python("player.wait()")
+    picture = page.page.locator(".gan-player img").first
+    seen = Image.open(io.BytesIO(picture.screenshot(timeout=20000)))
+    assert seen.width > 600
+    assert len(np.unique(np.asarray(seen.convert("L")))) > 50  # no blank
 
 
 def test_pause_stops_and_stays_stopped(open_page: Any) -> None:

@@ -118,7 +118,10 @@ class Controls:
 
     def __init__(self, player: Player, names: Sequence[str]) -> None:
         self.player = player
-        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
+        # Never without a picture: Chromium does not show the next one of an image that had none
+        # if it comes while the cell is out of sight, as when a whole lesson is run at once.
+        blank, layout = player.screen.blank(), widgets.Layout(max_width="100%")
+        self.image = widgets.Image(value=blank, format="png", layout=layout)
         self._fit_image(player.size)
         self.status = widgets.HTML()
         self.message = widgets.HTML()

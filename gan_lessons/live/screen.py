@@ -80,6 +80,12 @@ class Screen:
         self.figure.subplots_adjust(left=0.045, right=0.985, bottom=0.12, top=0.9, wspace=0.2)
         self.background: Any = None
 
+    def blank(self) -> bytes:
+        """An empty frame, as PNG: it keeps room until there is something to see."""
+        buffer, (width, height) = io.BytesIO(), self.canvas.get_width_height()
+        Image.new("L", (width, height), 255).save(buffer, "PNG")
+        return buffer.getvalue()
+
     def draw(self, seen: Sequence[Any], view: View) -> np.ndarray:
         """Draw one frame from what each panel saw; pixels [height, width, 4], alpha last."""
         stale = False
