@@ -4,7 +4,7 @@ python -m tests                   formatter, linter, types, notebooks, then pyte
 python -m tests --static          all of that but pytest
 python -m tests --fix             as --static, after putting right what a tool can put right
 python -m tests --engine          pytest alone, without what is marked `browser` or `slow`
-python -m tests -- -k ring -x     what stands after `--` goes to pytest
+python -m tests -- -k ring -x     what stands after `--` goes to pytest, and it runs in one process
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ CHECKS = {
     "mypy": ["mypy"],
     "notebooks": ["tests.notebooks", "check"],
 }
+# Most of a test is tracing and compiling, on one core; a process takes about a gigabyte.
+SHARED_OUT = ["-n", "logical", "--maxprocesses", "4", "--dist", "worksteal"]
 
 
 def run_checks(argv: list[str] | None = None) -> int:
@@ -73,9 +75,10 @@ def verdict(name: str, command: list[str]) -> bool:
 
 
 def pytest(options: argparse.Namespace) -> bool:
-    """Run pytest in view; returns whether it passed."""
+    """Run pytest in view, on up to four cores; returns whether it passed."""
     marked = ["-m", "not browser and not slow"] if options.engine else []
-    return not subprocess.call(python("pytest", *marked, *options.pytest), cwd=ROOT)
+    command = python("pytest", *marked, *(options.pytest or SHARED_OUT))
+    return not subprocess.call(command, cwd=ROOT)
 
 
 def python(module: str, *arguments: str) -> list[str]:

@@ -352,25 +352,25 @@ ARRAY = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 WHOLE = gzip.compress(idx(ARRAY))
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"no gzip at all",
-        WHOLE[:-12],
-        WHOLE[:20] + b"?" + WHOLE[21:],
-        gzip.compress(b""),
-        gzip.compress(b"\0\0\x08"),
-        gzip.compress(b"\0\0\x0d" + idx(ARRAY)[3:]),
-        gzip.compress(b"\0\0\x08\x09" + idx(ARRAY)[4:]),
-        gzip.compress(idx(ARRAY)[:9]),
-        gzip.compress(idx(ARRAY)[:-1]),
-        gzip.compress(idx(ARRAY) + b"?"),
-        gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 2**31, 2**31, 2**31) + b"?" * 50),
-    ],
-)
-def test_what_is_no_idx_file_is_refused(data, tmp_path):
-    (tmp_path / "a.gz").write_bytes(data)
+NO_IDX = {
+    "empty": b"",
+    "no gzip": b"no gzip at all",
+    "gzip cut off": WHOLE[:-12],
+    "gzip with a wrong byte": WHOLE[:20] + b"?" + WHOLE[21:],
+    "nothing packed": gzip.compress(b""),
+    "half a magic number": gzip.compress(b"\0\0\x08"),
+    "numbers of another type": gzip.compress(b"\0\0\x0d" + idx(ARRAY)[3:]),
+    "nine dimensions": gzip.compress(b"\0\0\x08\x09" + idx(ARRAY)[4:]),
+    "sizes cut off": gzip.compress(idx(ARRAY)[:9]),
+    "a byte too few": gzip.compress(idx(ARRAY)[:-1]),
+    "a byte too many": gzip.compress(idx(ARRAY) + b"?"),
+    "huge": gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 2**31, 2**31, 2**31) + b"?" * 50),
+}
+
+
+@pytest.mark.parametrize("what", NO_IDX)
+def test_what_is_no_idx_file_is_refused(what, tmp_path):
+    (tmp_path / "a.gz").write_bytes(NO_IDX[what])
     with pytest.raises(InputError, match=r"a\.gz cannot be read"):
         published.read_idx(tmp_path / "a.gz")
 
@@ -391,17 +391,17 @@ def test_cifar_batches_come_in_order_with_channels_last(tmp_path):
     assert len(published.read_cifar(tmp_path / "a.tar.gz", "test")[0]) == 2
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"no archive",
-        CIFAR[:-2000],
-        cifar({"readme.html": b"hello"}),
-        cifar({"data_batch_1.bin": b"?"}),
-    ],
-)
-def test_what_is_no_cifar_archive_is_refused(data, tmp_path):
-    (tmp_path / "a.tar.gz").write_bytes(data)
+NO_CIFAR = {
+    "no archive": b"no archive",
+    "cut off": CIFAR[:-2000],
+    "no batches": cifar({"readme.html": b"hello"}),
+    "a batch of a byte": cifar({"data_batch_1.bin": b"?"}),
+}
+
+
+@pytest.mark.parametrize("what", NO_CIFAR)
+def test_what_is_no_cifar_archive_is_refused(what, tmp_path):
+    (tmp_path / "a.tar.gz").write_bytes(NO_CIFAR[what])
     with pytest.raises(InputError, match=r"a\.tar\.gz cannot be read"):
         published.read_cifar(tmp_path / "a.tar.gz", "train")
 
