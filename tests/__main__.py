@@ -10,10 +10,13 @@ python -m tests -- -k ring -x     what stands after `--` goes to pytest, and it 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
 FIXES = {
@@ -27,8 +30,7 @@ CHECKS = {
     "mypy": ["mypy"],
     "notebooks": ["tests.notebooks", "check"],
 }
-# Most of a test is tracing and compiling, on one core; a process takes about a gigabyte.
-SHARED_OUT = ["-n", "logical", "--maxprocesses", "4", "--dist", "worksteal"]
+MEMORY = 3 * 2**30  # bytes that a process of tests may come to need
 
 
 def run_checks(argv: list[str] | None = None) -> int:
@@ -75,10 +77,17 @@ def verdict(name: str, command: list[str]) -> bool:
 
 
 def pytest(options: argparse.Namespace) -> bool:
-    """Run pytest in view, on up to four cores; returns whether it passed."""
+    """Run pytest in view; returns whether it passed."""
     marked = ["-m", "not browser and not slow"] if options.engine else []
-    command = python("pytest", *marked, *(options.pytest or SHARED_OUT))
+    command = python("pytest", *marked, *(options.pytest or shared_out()))
     return not subprocess.call(command, cwd=ROOT)
+
+
+def shared_out() -> list[str]:
+    """Have pytest use up to four cores: most of a test is tracing and compiling, on one."""
+    room = psutil.virtual_memory().total // MEMORY
+    processes = max(1, min(4, os.cpu_count() or 1, room))
+    return ["-n", str(processes), "--dist", "worksteal"]
 
 
 def python(module: str, *arguments: str) -> list[str]:

@@ -6,8 +6,10 @@ processes which a test starts inherit it (kernels excepted, see `tests/notebooks
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -36,3 +38,12 @@ def pytest_runtest_makereport(item: Any, call: Any) -> Any:
     if report.when == "call":
         item.failed = report.failed
     return report
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs_of_one_module() -> Iterator[None]:
+    """Forget the programs that a module's tests compiled: they add up to gigabytes."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
+        gc.collect()

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import types
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -139,6 +140,19 @@ def test_arguments_after_two_dashes_are_for_pytest() -> None:
     options = checks.parse(["--engine", "--", "-k", "ring", "-x"])
     assert options.engine
     assert options.pytest == ["-k", "ring", "-x"]
+
+
+@pytest.mark.parametrize(
+    ("cores", "gigabytes", "processes"),
+    [(2, 24, 2), (16, 64, 4), (8, 7.7, 2), (8, 2, 1), (None, 16, 1)],
+)
+def test_there_are_as_many_processes_as_cores_and_memory_allow(
+    cores: int | None, gigabytes: float, processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = types.SimpleNamespace(total=int(gigabytes * 2**30))
+    monkeypatch.setattr(checks.os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(checks.psutil, "virtual_memory", lambda: memory)
+    assert checks.shared_out()[:2] == ["-n", str(processes)]
 
 
 def test_a_failing_tool_is_named(capsys: pytest.CaptureFixture[str]) -> None:
