@@ -5,8 +5,9 @@
     python -m tests.notebooks run [FILES]          execute in place, top to bottom, then normalise
 
 FILES defaults to all of notebooks/. In normal form a notebook has its code formatted by ruff, ids
-that follow from the cells' sources, pictures as PNG, no widgets, no standard error, no paths, no
-metadata of the machine it ran on, and a digest of the code as it was when it was last run.
+that follow from the cells' sources, questions folded, pictures as PNG, no widgets, no standard
+error, no paths, no metadata of the machine it ran on, and a digest of the code as it was when it
+was last run.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ LONGEST, MEDIAN = 25, 8  # lines of a code cell
 SHOWN = {"image/png", "text/html", "text/latex", "text/markdown", "text/plain"}
 # What conftest.py sets for the tests is not set for a reader, so it is not for the kernel either.
 NOT_FOR_KERNELS = ("GAN_LESSONS_FAST", "JAX_NUMPY_", "MPLBACKEND")
+QUESTION = re.compile(r"\b(Exercise|Prediction)\(")
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 WIDGET_WORDS = re.compile(r"\w+\(.*\)", re.DOTALL)
@@ -85,9 +87,14 @@ def set_ids(cells: list[NotebookNode]) -> None:
 
 
 def clean_cell(cell: NotebookNode) -> NotebookNode:
-    """Keep what a reader sees: the source, tags, what is folded, and cleaned outputs."""
+    """Keep what a reader sees: the source, tags, cleaned outputs, and what is folded.
+
+    A cell that makes a question holds its answer too, so it is always folded.
+    """
     cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("tags", "jupyter")}
     if cell.cell_type == "code":
+        if QUESTION.search(cell.source):
+            cell.metadata["jupyter"] = {**cell.metadata.get("jupyter", {}), "source_hidden": True}
         cell.outputs = [clean for output in cell.outputs if (clean := clean_output(output))]
     return cell
 

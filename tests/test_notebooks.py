@@ -77,6 +77,14 @@ def test_an_inserted_cell_changes_no_other_id() -> None:
     assert [after.cells[0].id, after.cells[2].id] == [cell.id for cell in before.cells]
 
 
+@pytest.mark.parametrize("kind", ["Exercise", "Prediction"])
+def test_what_holds_an_answer_is_folded(kind: str) -> None:
+    lesson = notebook(source=f'ask = {kind}("name", answer=4)\nask.show()')
+    lesson.cells.append(v4.new_code_cell(f"from gan_lessons.exercises import {kind}"))
+    folded = [cell.metadata.get("jupyter") for cell in notebooks.normalise(lesson).cells]
+    assert folded == [None, {"source_hidden": True}, None]
+
+
 def test_equal_cells_have_different_ids() -> None:
     twice = notebook()
     twice.cells.append(v4.new_code_cell("1 + 1"))
