@@ -94,7 +94,7 @@ def clean_cell(cell: NotebookNode) -> NotebookNode:
     cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("tags", "jupyter")}
     if cell.cell_type == "code":
         if QUESTION.search(cell.source):
-            cell.metadata["jupyter"] = {**cell.metadata.get("jupyter", {}), "source_hidden": True}
+            cell.metadata.setdefault("jupyter", {})["source_hidden"] = True
         cell.outputs = [clean for output in cell.outputs if (clean := clean_output(output))]
     return cell
 
