@@ -549,7 +549,7 @@ def _made(name: str, text: str) -> Any:
 # reproduce
 
 
-def _cores() -> int:
+def cores() -> int:
     """The cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
     return len(affinity(0)) if affinity else os.cpu_count() or 1
@@ -565,7 +565,7 @@ def _reproduce(args: argparse.Namespace) -> int:
     except InputError as error:
         return _fail(error, 2)
     with contextlib.suppress(RuntimeError):  # JAX has computed something already: one device
-        jax.config.update("jax_num_cpu_devices", min(_cores(), job.asked or 10))
+        jax.config.update("jax_num_cpu_devices", min(cores(), job.asked or 10))
     job.begin()
     with _ctrl_c() as asked, _bar(*job.steps(), args.json) as bar:
         there = bar.initial

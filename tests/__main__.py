@@ -10,13 +10,14 @@ python -m tests -- -k ring -x     what stands after `--` goes to pytest, and it 
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import psutil
+
+from gan_lessons.cli import cores
 
 ROOT = Path(__file__).resolve().parent.parent
 FIXES = {
@@ -86,7 +87,7 @@ def pytest(options: argparse.Namespace) -> bool:
 def shared_out() -> list[str]:
     """Have pytest use up to four cores: most of a test is tracing and compiling, on one."""
     room = psutil.virtual_memory().total // MEMORY
-    processes = max(1, min(4, os.cpu_count() or 1, room))
+    processes = max(1, min(4, cores(), room))
     return ["-n", str(processes), "--dist", "worksteal"]
 
 

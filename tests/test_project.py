@@ -150,9 +150,13 @@ def test_there_are_as_many_processes_as_cores_and_memory_allow(
     cores: int | None, gigabytes: float, processes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = types.SimpleNamespace(total=int(gigabytes * 2**30))
-    monkeypatch.setattr(checks.os, "cpu_count", lambda: cores)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
     monkeypatch.setattr(checks.psutil, "virtual_memory", lambda: memory)
     assert checks.shared_out()[:2] == ["-n", str(processes)]
+    # Held to one core, of however many there are.
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3}, raising=False)
+    assert checks.shared_out()[:2] == ["-n", "1"]
 
 
 def test_a_failing_tool_is_named(capsys: pytest.CaptureFixture[str]) -> None:
