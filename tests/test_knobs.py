@@ -77,7 +77,7 @@ def test_what_acts_is_what_the_engine_computes(step: int) -> None:
     left = cosine_decay(np.int32(step), np.float32(100))
     engine, shown = at_share(traced(SCHEDULE), left), acting(SCHEDULE, step)
     for name in ("lr_d", "lr_g", "r1", "noise", "beta1"):
-        assert getattr(shown, name) == pytest.approx(float(getattr(engine, name)), abs=1e-8)
+        assert getattr(shown, name) == pytest.approx(float(getattr(engine, name)), rel=1e-5, abs=1e-8)
     assert ended(SCHEDULE, step) == (step >= 100)
 
 
@@ -108,7 +108,7 @@ def test_a_moved_knob_acts_at_once_wherever_the_schedule_is(moves, step, end, sh
             assert getattr(now, name) == pytest.approx(moves[name], rel=1e-6, abs=1e-9)
         elif KNOBS[name].end and not ended(start, step):  # nothing else jumps
             assert getattr(now, name) == pytest.approx(getattr(before, name), rel=1e-3, abs=1e-6)
-    if moves:
+    if moves and step < 100:
         assert getattr(acting(after, step + 1), next(iter(moves))) == pytest.approx(
             moves[next(iter(moves))], rel=0.2, abs=1e-6
         )

@@ -31,6 +31,7 @@ RATES = (*(float(f"{digit}e{power}") for power in range(-5, 0) for digit in _DIG
 SHARES = tuple(number / 20 for number in range(21))
 DECAYS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999)
 COUNTS = tuple(range(11))
+NEARLY_NOTHING = 1e-12  # a learning rate that moves no float32 weight
 
 
 @dataclass(frozen=True)
@@ -304,7 +305,13 @@ def turned(knobs: K, step: int, **moves: Any) -> K:
         rescaled |= _rescaled(each, knobs, left, value) if each.end else {name: value}
     if all(_fits(known[name], value) for name, value in rescaled.items()):
         return replace(knobs, **rescaled)  # type: ignore[type-var]
-    return replace(at_share(knobs, left), decay_steps=0.0, **moves)  # type: ignore[type-var]
+    kept = at_share(knobs, left)
+    frozen = {  # a rate that has decayed to 0, which no rate can be, becomes as good as 0
+        name: NEARLY_NOTHING
+        for name, each in known.items()
+        if each.above and np.all(np.asarray(getattr(kept, name)) <= each.low)
+    }
+    return replace(kept, **{**frozen, "decay_steps": 0.0, **moves})  # type: ignore[type-var]
 
 
 def _rescaled(each: Knob, knobs: Any, left: Any, value: Any) -> dict[str, Any]:
