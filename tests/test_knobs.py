@@ -77,7 +77,9 @@ def test_what_acts_is_what_the_engine_computes(step: int) -> None:
     left = cosine_decay(np.int32(step), np.float32(100))
     engine, shown = at_share(traced(SCHEDULE), left), acting(SCHEDULE, step)
     for name in ("lr_d", "lr_g", "r1", "noise", "beta1"):
-        assert getattr(shown, name) == pytest.approx(float(getattr(engine, name)), rel=1e-5, abs=1e-8)
+        assert getattr(shown, name) == pytest.approx(
+            float(getattr(engine, name)), rel=1e-5, abs=1e-8
+        )
     assert ended(SCHEDULE, step) == (step >= 100)
 
 

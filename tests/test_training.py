@@ -30,7 +30,6 @@ from gan_lessons.training import (
     KNOBS,
     METRICS,
     Config,
-    Draw,
     Knobs,
     advance,
     annealed,
@@ -587,7 +586,9 @@ def test_what_a_reader_may_write_in_a_config():
     config = Config(data=points, latent=3, generator=(8, 8), discriminator=[8], batch=64.0)
     assert (config.data.dim, config.latent, config.generator) == (2, Normal(3), MLP((8, 8)))
     assert config.discriminator == MLP((8,)) and isinstance(config.batch, int)
-    assert Config(data="ring") == Config(data=Ring) == Config() and Config(latent="normal") == Config()
+    assert (
+        Config(data="ring") == Config(data=Ring) == Config() and Config(latent="normal") == Config()
+    )
     assert Config(data=image_set("digits")).data.kind == "pictures"
 
 
@@ -604,7 +605,7 @@ def test_bad_seeds_devices_and_lengths_get_a_sentence():
     for seeds in (0, range(10, 18)):
         with pytest.raises(InputError, match=r"lr_d has shape \(3,\)"):
             advance(TINY, init(TINY, seeds), Knobs(lr_d=[0.1, 0.2, 0.3]), 5)
-    with pytest.raises(InputError, match='this config has none'):
+    with pytest.raises(InputError, match="this config has none"):
         advance(TINY, state, Knobs("own"), 1)
     assert finite(state)  # not donated
 
@@ -640,7 +641,10 @@ def test_an_objective_of_ones_own_plays_like_the_registered_one():
     together = replace(TINY, losses=lambda r, f: (hinge.d_loss(r, f), -f.mean()))
     assert together.losses != replace(TINY, losses=(hinge.g_loss, hinge.g_loss)).losses
     np.testing.assert_allclose(
-        rows(advance(together, init(together, 0), Knobs("own"), 5)), rows(known), rtol=1e-5, atol=1e-6
+        rows(advance(together, init(together, 0), Knobs("own"), 5)),
+        rows(known),
+        rtol=1e-5,
+        atol=1e-6,
     )
 
 

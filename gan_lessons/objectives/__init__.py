@@ -15,7 +15,16 @@ from gan_lessons.objectives.losses import (
     objective,
 )
 from gan_lessons.objectives.own import OWN, own_objective
-from gan_lessons.objectives.penalties import PENALTIES, PLACES, Critic, Penalty, Points, between, penalty, slope
+from gan_lessons.objectives.penalties import (
+    PENALTIES,
+    PLACES,
+    Critic,
+    Penalty,
+    Points,
+    between,
+    penalty,
+    slope,
+)
 from gan_lessons.objectives.slopes import d_slopes, g_ahead, g_slopes
 
 __all__ = [

@@ -159,5 +159,3 @@ def objective(name: str) -> Objective:
 def index(name: str) -> int:
     """The number of objective `name`: what the `objective` knob carries into a jitted step."""
     return NAMES.index(check_choice("objective", name, NAMES))
-
-

@@ -59,5 +59,3 @@ def g_ahead(which: Array, real: Logits, fake: Logits, own: Objective | None = No
         for entry in entries(own)
     ]
     return lax.switch(which, losses, real, fake)
-
-

@@ -1,4 +1,4 @@
-"""The GAN behind the protocol of `learner`: how it starts, what a turned knob asks, why it stops."""
+"""The GAN behind the protocol of `learner`: how it starts, what a knob asks, why it stops."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def init(config: Config, seed: int | Sequence[int] = 0) -> State:
     Raises: InputError if a seed is not a whole number from 0 to 2^31 - 1.
     """
     check_precision()
-    one = isinstance(seed, (int, np.integer)) or not isinstance(seed, (list, tuple, range, np.ndarray))
+    one = isinstance(seed, (int, np.integer)) or not isinstance(
+        seed, (list, tuple, range, np.ndarray)
+    )
     seeds: Any = [seed] if one else seed
     checked = [int(check_number("seed", each, 0, 2**31 - 1, integer=True)) for each in seeds]
     if one:

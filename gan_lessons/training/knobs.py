@@ -73,12 +73,18 @@ class Knob:
         many = isinstance(value, (np.ndarray, jax.Array, list, tuple))
         for each in np.ravel(value).tolist() if many else [value]:
             if self.choices:
-                check_choice(self.name, str(each) if isinstance(each, np.str_) else each, self.choices)
+                check_choice(
+                    self.name, str(each) if isinstance(each, np.str_) else each, self.choices
+                )
             else:
-                check_number(self.name, each, self.low, self.high, integer=self.whole, above=self.above)
+                check_number(
+                    self.name, each, self.low, self.high, integer=self.whole, above=self.above
+                )
 
 
-def knob(start: float, low: float, high: float, label: str = "", help: str = "", **more: Any) -> Any:
+def knob(
+    start: float, low: float, high: float, label: str = "", help: str = "", **more: Any
+) -> Any:
     """The field of a knob that is a number from `low` to `high`; `more` as in `Knob`."""
     told = {"low": low, "high": high, "label": label, "help": help, **more}
     return field(default=start, metadata={"knob": told})
@@ -93,7 +99,7 @@ def choice(start: str, choices: Sequence[str], label: str, help: str) -> Any:
 K = TypeVar("K")
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(knob, choice))
+@dataclass_transform(frozen_default=True)
 def knob_set(cls: type[K]) -> type[K]:
     """Class decorator: a frozen dataclass of knobs, a pytree, that refuses unknown keywords."""
     return known_keywords(jax.tree_util.register_dataclass(dataclass(frozen=True)(cls)))

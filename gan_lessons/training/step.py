@@ -159,7 +159,9 @@ class Step:
         out, rest = self.discriminator.apply(d, rest, x, self.given_to_d(given))
         return out[:, 0], rest
 
-    def verdicts(self, d: Any, rest: Any, real: Array, fake: Array, given: Array) -> tuple:
+    def verdicts(
+        self, d: Any, rest: Any, real: Array, fake: Array, given: Array
+    ) -> tuple[Any, Any]:
         """D's logits on a real and a generated batch: ((real, fake), rest of D)."""
         if self.discriminator.row_wise:  # then one pass is quicker than two
             both = jnp.concatenate([real, fake])
@@ -177,7 +179,7 @@ class Step:
         real, fake = self.shown(keys[0], now, draw.real), self.shown(keys[1], now, fake)
         d = self.discriminator.unravel(state.d)
 
-        def judge(d: Any) -> tuple:
+        def judge(d: Any) -> tuple[Any, Any]:
             return self.verdicts(d, state.rest_d, real, fake, draw.given)
 
         (on_real, on_fake), pull, rest = jax.vjp(judge, d, has_aux=True)
