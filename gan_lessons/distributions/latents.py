@@ -1,4 +1,4 @@
-"""Where a generator starts from: simple distributions in any number of dimensions."""
+"""What a generator starts from: simple distributions in any number of dimensions."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Uniform(_Cube):
 
 @named("truncated-normal")
 class TruncatedNormal(_Cube):
-    """N(mean, std^2) on [low, high], independent per coordinate; the defaults are GAN Lab's noise.
+    """N(mean, std^2) on [low, high] in each coordinate; the defaults are GAN Lab's noise.
 
     Raises:
         InputError: also if [low, high] holds less than a thousandth of the untruncated bell.
