@@ -517,9 +517,8 @@ def _number(text: str) -> int | float | str:
 
 def _made(name: str, text: str) -> Any:
     """What the text names or writes out: two-moons, Ring(modes=12), MLP((64, 64), "tanh")."""
-    from gan_lessons.convnets import ConvDiscriminator, ConvGenerator
     from gan_lessons.distributions import DISTRIBUTIONS, distribution
-    from gan_lessons.networks import MLP
+    from gan_lessons.networks import MLP, ConvDiscriminator, ConvGenerator
 
     kinds: dict[str, Any] = {kind.__name__: kind for kind in DISTRIBUTIONS.values()}
     example = {"data": "two-moons or Ring(modes=12)", "latent": "normal or WithBits(Normal(3), 4)"}

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from gan_lessons import metrics
-from gan_lessons.convnets import ConvDiscriminator, ConvGenerator
 from gan_lessons.distributions import Distribution, Grid, Normal, Ring, Uniform
 from gan_lessons.images import ImageSet, Stacked, image_set
-from gan_lessons.networks import MLP
+from gan_lessons.networks import MLP, ConvDiscriminator, ConvGenerator
 from gan_lessons.presets import ADAM, Preset, decayed, preset
 from gan_lessons.training import Config, Knobs, gradient_evaluations
 

@@ -11,11 +11,10 @@ import pytest
 from jax import random
 
 from gan_lessons import training
-from gan_lessons.convnets import ConvDiscriminator, ConvGenerator
 from gan_lessons.distributions import Normal, Ring, WithLabels
 from gan_lessons.errors import InputError
 from gan_lessons.images import digits
-from gan_lessons.networks import MLP
+from gan_lessons.networks import MLP, ConvDiscriminator, ConvGenerator
 from gan_lessons.run import Run
 from gan_lessons.training import Config, Knobs, Step, init
 
