@@ -13,7 +13,7 @@ import statistics
 
 from run import engine, interleaved
 
-from gan_lessons.tables import TABLES
+from gan_lessons.papers import TABLES
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gan_lessons import reproduce
+from gan_lessons import papers
 from gan_lessons.images import digits
 from gan_lessons.metrics import FrechetMeter, confidence_interval
 from gan_lessons.presets import DENSE_PAIRS, preset
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="how many runs of each")
     parser.add_argument("--out", type=Path, default=Path("runs/race.csv"), help="the CSV file")
     given = parser.parse_args()
-    meter, made = FrechetMeter(digits(28)), reproduce.made()
+    meter, made = FrechetMeter(digits(28)), papers.provenance()
     there = {(row["name"], int(row["seed"])) for row in rows(given.out)}
     for seed in range(given.seeds):
         for name in (name for name in given.names if (name, seed) not in there):

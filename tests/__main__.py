@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from gan_lessons.cli import cores
+from gan_lessons.cli.machine import cores
 
 ROOT = Path(__file__).resolve().parent.parent
 FIXES = {

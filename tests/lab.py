@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,9 +15,10 @@ from typing import Any
 
 import nbformat
 
+from gan_lessons.cli.machine import browser
+
 ROOT = Path(__file__).resolve().parent.parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
+CHROMIUM = browser()
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",

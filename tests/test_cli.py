@@ -18,26 +18,35 @@ import jax
 import numpy as np
 import pytest
 
-from gan_lessons import checkpoints, cli, tables, training
+from gan_lessons import checkpoints, cli, interpreter, papers, training
+from gan_lessons.cli import doctor, reproduce, train
+from gan_lessons.cli.lab import START
+from gan_lessons.cli.parser import command_line_parser
+from gan_lessons.cli.report import in_one_line, run_picture, scores
+from gan_lessons.cli.settings import read_settings
 from gan_lessons.distributions import Normal, Ring, Uniform, WithBits
 from gan_lessons.networks import MLP
 from gan_lessons.presets import Preset, preset
 from gan_lessons.run import Run
-from gan_lessons.training import Knobs
+from gan_lessons.training import Config, Knobs
 
 SMALL = "MLP((8,), 'tanh')"
 TINY = ["--set", "batch=16", f"generator={SMALL}", f"discriminator={SMALL}"]
-START = "import sys; from gan_lessons.cli import main; sys.exit(main(sys.argv[1:]))"
+PROGRAM = "import sys; from gan_lessons.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
-def train(folder: Path, *more: str, preset: str = "ring") -> int:
-    return cli.main(["train", preset, *TINY, "--out", str(folder), *more])
+def run_train(folder: Path, *more: str) -> int:
+    return cli.main(["train", "ring", *TINY, "--out", str(folder), *more])
+
+
+def order(name: str, *more: str) -> train.TrainingOrder:
+    return train.training_order(command_line_parser().parse_args(["train", name, *TINY, *more]))
 
 
 def last(folder: Path, *more: str) -> tuple[checkpoints.Checkpoint, list[np.ndarray]]:
     """The last checkpoint of a tiny ring, and the leaves of its state."""
-    job = cli.Job(cli._parser().parse_args(["train", "ring", *TINY, *more]))
-    saved = checkpoints.load(folder, training.init(job.config, 0), job.config)
+    config = order("ring", *more).config
+    saved = checkpoints.load(folder, training.init(config, 0), config)
     state = jax.tree.leaves(saved.state)
     keys = [jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in state]
     bits = [jax.random.key_data(a) if k else a for a, k in zip(state, keys, strict=True)]
@@ -68,68 +77,64 @@ def one_sentence(capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the figure, which costs more than the tiny training."""
-    monkeypatch.setattr(cli, "picture", lambda run: b"")
+    monkeypatch.setattr(train, "run_picture", lambda run: b"")
 
 
 def test_help_loads_nothing_heavy() -> None:
     code = "import sys; from gan_lessons.cli import main; main(['train', '--help']); " + (
         "assert not {'jax', 'numpy', 'matplotlib', 'tqdm'} & set(sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=cli.ROOT, capture_output=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=interpreter.ROOT, capture_output=True)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    ("argv", "hint"),
-    [
-        (["train", "rnig"], "ring"),
-        (["train", "ring", "--seed", "-1"], "seed"),
-        (["train", "ring", "--steps", "0"], "steps"),
-        (["train", "ring", "--steps", "many"], "many"),
-        (["train", "ring", "--every", "0"], "every"),
-        (["train", "ring", "--set", "lr_q=1"], "lr_g"),
-        (["train", "ring", "--set", "bacth=1"], "batch"),
-        (["train", "ring", "--set", "lr_d"], "KNOB=VALUE"),
-        (["train", "ring", "--set", "lr_d=-1"], "lr_d"),
-        (["train", "ring", "--set", "lr_d=nan"], "lr_d"),
-        (["train", "ring", "--set", "lr_d=fast"], "lr_d"),
-        (["train", "ring", "--set", "batch=2.5"], "whole"),
-        (["train", "ring", "--set", "objective=hing"], "hinge"),
-        (["train", "ring", "--set", "d_steps=0", "g_steps=0"], "d_steps"),
-        (["train", "ring", "--set", "data=two-mons"], "two-moons"),
-        (["train", "ring", "--set", "data=Ring(modes=0)"], "modes"),
-        (["train", "ring", "--set", "data=open('x')"], "Ring"),
-        (["train", "ring", "--set", "generator=64"], "MLP"),
-        (["train", "ring", "--set", "latent=(3)"], "WithBits"),
-        (["train", "ring", "--set", "latent=WithBits(Ball(2))"], "WithBits"),
-        (["train", "ring", "--set", "latent=WithBits('norml')"], "normal"),
-        (["train", "ring", "--set", "devices=4096", "batch=4096"], "devices"),
-        (["reproduce", "penalty"], "penalties"),
-        (["reproduce", "penalties", "--seeds", "0"], "--seeds"),
-        (["reproduce", "penalties", "--seeds", "many"], "many"),
-        (["reproduce"], "TABLE"),
-        (["lab", "--port", "0"], "65535"),
-        (["trian"], "train"),
-        ([], "COMMAND"),
-    ],
-)
+BAD_COMMAND_LINES = [  # and what the sentence says
+    (["train", "rnig"], "ring"),
+    (["train", "ring", "--seed", "-1"], "seed"),
+    (["train", "ring", "--steps", "0"], "steps"),
+    (["train", "ring", "--steps", "many"], "many"),
+    (["train", "ring", "--every", "0"], "every"),
+    (["train", "ring", "--set", "lr_q=1"], "lr_g"),
+    (["train", "ring", "--set", "bacth=1"], "batch"),
+    (["train", "ring", "--set", "lr_d"], "KNOB=VALUE"),
+    (["train", "ring", "--set", "lr_d=-1"], "lr_d"),
+    (["train", "ring", "--set", "lr_d=nan"], "lr_d"),
+    (["train", "ring", "--set", "lr_d=fast"], "lr_d"),
+    (["train", "ring", "--set", "batch=2.5"], "whole"),
+    (["train", "ring", "--set", "objective=hing"], "hinge"),
+    (["train", "ring", "--set", "d_steps=0", "g_steps=0"], "d_steps"),
+    (["train", "ring", "--set", "data=two-mons"], "two-moons"),
+    (["train", "ring", "--set", "data=Ring(modes=0)"], "modes"),
+    (["train", "ring", "--set", "data=open('x')"], "Ring"),
+    (["train", "ring", "--set", "generator=64"], "MLP"),
+    (["train", "ring", "--set", "latent=(3)"], "WithBits"),
+    (["train", "ring", "--set", "latent=WithBits(Ball(2))"], "WithBits"),
+    (["train", "ring", "--set", "latent=WithBits('norml')"], "normal"),
+    (["train", "ring", "--set", "devices=4096", "batch=4096"], "devices"),
+    (["reproduce", "penalty"], "penalties"),
+    (["reproduce", "penalties", "--seeds", "0"], "--seeds"),
+    (["reproduce", "penalties", "--seeds", "many"], "many"),
+    (["reproduce"], "TABLE"),
+    (["lab", "--port", "0"], "65535"),
+    (["trian"], "train"),
+    ([], "COMMAND"),
+]
+
+
 def test_a_bad_command_line_gets_a_sentence_and_status_2(
-    argv: list[str],
-    hint: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli.main(argv) == 2
-    assert hint in one_sentence(capsys)
+    for argv, hint in BAD_COMMAND_LINES:
+        assert cli.main(argv) == 2, argv
+        assert hint in one_sentence(capsys), argv
     assert not list(tmp_path.iterdir())
 
 
 def test_set_reads_what_python_prints() -> None:
     """A distribution inside another, too."""
     for value in (WithBits(Normal(3), 4), Ring(modes=12), Uniform(2, -2.0, 2.0)):
-        assert cli._setting(f"latent={value!r}") == ("latent", value)
+        assert read_settings([f"latent={value!r}"], Config(), Knobs()) == ({"latent": value}, {})
 
 
 def test_train_writes_checkpoints_metrics_and_a_figure(
@@ -172,12 +177,12 @@ def test_train_writes_checkpoints_metrics_and_a_figure(
 def test_every_kind_of_data_gets_its_figure_and_its_score(
     preset: str, more: list[str], scored: str | None
 ) -> None:
-    job = cli.Job(cli._parser().parse_args(["train", preset, *TINY, *more]))
-    run = Run(job.config, job.knobs)
-    assert cli.picture(run).startswith(b"\x89PNG")
-    told = cli.scores(run, job.preset.images)
+    asked = order(preset, *more)
+    run = Run(asked.config, asked.knobs)
+    assert run_picture(run).startswith(b"\x89PNG")
+    told = scores(run, asked.images)
     if preset.startswith("stacked"):
-        assert "(perfect: 1000)" in cli.in_words({"preset": preset, "seed": 0, **told})
+        assert "(perfect: 1000)" in in_one_line({"preset": preset, "seed": 0, **told})
     assert scored is None or told[scored] >= 0
     assert {"modes", "frechet"} & told.keys() == ({scored} if scored else set())
 
@@ -186,15 +191,15 @@ def test_every_kind_of_data_gets_its_figure_and_its_score(
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A table of two rows that trains in no time."""
 
-    def table() -> tables.Table:
+    def table() -> papers.Table:
         ring = preset("ring")
         small = replace(ring.config, batch=16, generator=MLP((8,)), discriminator=MLP((8,)))
         kinds = {"a": 21, "b": 30}
-        rows = [tables.Row(name, Preset(small, Knobs(), n)) for name, n in kinds.items()]
+        rows = [papers.Row(name, Preset(small, Knobs(), n)) for name, n in kinds.items()]
         count = {"modes": 8.0}
-        return tables.Table("Tiny", rows, lambda samples: count, 10, count, [], True)
+        return papers.Table("Tiny", rows, lambda samples: count, 10, count, [], True)
 
-    monkeypatch.setitem(tables.TABLES, "tiny", table)
+    monkeypatch.setitem(papers.TABLES, "tiny", table)
     monkeypatch.chdir(tmp_path)
 
 
@@ -221,7 +226,7 @@ def test_reproduce_interrupted_keeps_what_is_finished(
             if self.steps > 21:
                 signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(cli, "_bar", lambda *_: contextlib.nullcontext(Press()))
+    monkeypatch.setattr(reproduce, "progress_bar", lambda *_: contextlib.nullcontext(Press()))
     assert cli.main(["reproduce", "tiny", "--seeds", "1"]) == 1
     assert "goes on" in one_sentence(capsys)
     lines = Path("runs", "reproduce-tiny", "runs.csv").read_text().splitlines()
@@ -242,19 +247,19 @@ def test_reproduce_refuses_a_folder_it_cannot_use(capsys: pytest.CaptureFixture[
 def test_resume_goes_on_bit_for_bit(tmp_path: Path) -> None:
     knobs = ["--set", "ema=0.9", "noise=0.1", "decay_steps=60"]
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert train(whole, "--steps", "61", *knobs) == 0
-    assert train(parts, "--steps", "23", "--every", "7", *knobs) == 0
-    assert train(parts, "--steps", "40", "--resume") == 0  # knobs come from the checkpoint
-    assert train(parts, "--steps", "61", "--resume", *knobs) == 0
+    assert run_train(whole, "--steps", "61", *knobs) == 0
+    assert run_train(parts, "--steps", "23", "--every", "7", *knobs) == 0
+    assert run_train(parts, "--steps", "40", "--resume") == 0  # knobs come from the checkpoint
+    assert run_train(parts, "--steps", "61", "--resume", *knobs) == 0
     assert same(whole, parts)
-    assert train(parts, "--steps", "61", "--resume") == 0  # nothing left to do does no harm
+    assert run_train(parts, "--steps", "61", "--resume") == 0  # nothing left to do does no harm
     assert same(whole, parts)
 
 
 @pytest.mark.usefixtures("plain")
 def test_knobs_may_move_at_a_resume(tmp_path: Path) -> None:
-    assert train(tmp_path, "--steps", "10") == 0
-    assert train(tmp_path, "--steps", "20", "--resume", "--set", "lr_d=0.5") == 0
+    assert run_train(tmp_path, "--steps", "10") == 0
+    assert run_train(tmp_path, "--steps", "20", "--resume", "--set", "lr_d=0.5") == 0
     saved, _ = last(tmp_path)
     assert (saved.step, saved.knobs["lr_d"], len(saved.history)) == (20, 0.5, 20)
 
@@ -263,8 +268,8 @@ def test_knobs_may_move_at_a_resume(tmp_path: Path) -> None:
 def test_a_second_start_says_that_it_starts_over(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train(tmp_path, "--steps", "10") == 0
-    assert train(tmp_path, "--steps", "5") == 0
+    assert run_train(tmp_path, "--steps", "10") == 0
+    assert run_train(tmp_path, "--steps", "5") == 0
     assert "--resume" in capsys.readouterr().err
     assert last(tmp_path)[0].step == 5
 
@@ -282,8 +287,8 @@ def test_ctrl_c_saves_and_a_resume_ends_as_if_nothing_had_been(tmp_path: Path) -
     folder, whole = tmp_path / "cut", tmp_path / "whole"
     argv = ["train", "ring", *TINY, "--out", str(folder), "--steps", "1000000", "--every", "100"]
     process = subprocess.Popen(
-        [sys.executable, "-c", START, *argv],
-        cwd=cli.ROOT,
+        [sys.executable, "-c", PROGRAM, *argv],
+        cwd=interpreter.ROOT,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -297,8 +302,8 @@ def test_ctrl_c_saves_and_a_resume_ends_as_if_nothing_had_been(tmp_path: Path) -
     assert process.returncode == 1
     assert "--resume" in error and "Traceback" not in error and not out
     end = last(folder)[0].step + 30
-    assert train(folder, "--steps", str(end), "--resume") == 0
-    assert train(whole, "--steps", str(end)) == 0
+    assert run_train(folder, "--steps", str(end), "--resume") == 0
+    assert run_train(whole, "--steps", str(end)) == 0
     assert same(folder, whole)
 
 
@@ -308,7 +313,7 @@ def test_an_interrupt_at_any_other_time_shows_no_traceback(
     def interrupted(args: Any) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_doctor", interrupted)
+    monkeypatch.setitem(cli.COMMANDS, "doctor", interrupted)
     assert cli.main(["doctor"]) == 1
     assert "interrupted" in one_sentence(capsys)
 
@@ -319,7 +324,7 @@ def test_a_run_that_diverges_keeps_its_last_good_step(
 ) -> None:
     wild = ["--set", "objective=wasserstein", "lr_d=10", "lr_g=10", "optimizer=sgd", "r1=0", "r2=0"]
     wild += ["discriminator=MLP((8, 8), 'silu')"]  # tanh would saturate and hold it
-    assert train(tmp_path, "--steps", "500", *wild) == 1
+    assert run_train(tmp_path, "--steps", "500", *wild) == 1
     assert "no longer finite" in one_sentence(capsys)
     saved, state = last(tmp_path, *wild)
     assert 0 < saved.step == len(saved.history) < 500
@@ -331,18 +336,18 @@ def test_a_run_that_diverges_keeps_its_last_good_step(
 def test_a_folder_that_cannot_be_resumed_gets_a_sentence_and_status_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train(tmp_path / "none", "--resume") == 1
+    assert run_train(tmp_path / "none", "--resume") == 1
     assert "none" in one_sentence(capsys)
     folder = tmp_path / "run"
-    assert train(folder, "--steps", "3") == 0
+    assert run_train(folder, "--steps", "3") == 0
     capsys.readouterr()
-    assert train(folder, "--resume", "--set", "batch=32") == 1
+    assert run_train(folder, "--resume", "--set", "batch=32") == 1
     assert "batch" in one_sentence(capsys)
-    assert train(folder, "--resume", "--seed", "1") == 1
+    assert run_train(folder, "--resume", "--seed", "1") == 1
     assert "--seed 0" in one_sentence(capsys)
     for path in folder.rglob("*.manifest"):
         path.write_bytes(path.read_bytes()[:-5])
-    assert train(folder, "--resume") == 1
+    assert run_train(folder, "--resume") == 1
     assert "damaged" in one_sentence(capsys)
 
 
@@ -350,7 +355,7 @@ def test_a_folder_that_cannot_be_written_shows_before_training(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("not a folder")
-    assert train(tmp_path / "file" / "run", "--steps", "1000000") == 1
+    assert run_train(tmp_path / "file" / "run", "--steps", "1000000") == 1
     assert "cannot save step 0" in one_sentence(capsys)
 
 
@@ -359,7 +364,7 @@ def test_doctor_signs_every_line_and_fails_if_something_is_wrong(
 ) -> None:
     status = cli.main(["doctor"])
     *lines, verdict = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(cli.CHECKS) and verdict.endswith(".")
+    assert len(lines) == len(doctor.CHECKS) and verdict.endswith(".")
     signs = {line.split()[0] for line in lines}
     assert signs <= {"ok", "note", "wrong"} and status == ("wrong" in signs)
     assert any("steps a second" in line for line in lines)
@@ -370,7 +375,7 @@ def test_doctor_signs_every_line_and_fails_if_something_is_wrong(
     def _absent() -> tuple[str, str]:
         raise ModuleNotFoundError(name="jax")
 
-    monkeypatch.setattr(cli, "CHECKS", (_absent, _broken))
+    monkeypatch.setattr(doctor, "CHECKS", (_absent, _broken))
     assert cli.main(["doctor"]) == 1
     absent, broken, _ = capsys.readouterr().out.splitlines()
     assert absent.startswith("note ") and "jax" in absent
@@ -381,7 +386,7 @@ def test_doctor_signs_every_line_and_fails_if_something_is_wrong(
 def become(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
     """The programs that this process would have become, in a checkout of a test's own."""
     seen: list[list[str]] = []
-    monkeypatch.setattr(cli, "ROOT", tmp_path)
+    monkeypatch.setattr(interpreter, "ROOT", tmp_path)
     monkeypatch.setattr(os, "execv", lambda path, command: seen.append(command))
     monkeypatch.setattr(os, "name", "posix")
     monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
@@ -395,19 +400,19 @@ def test_lab_opens_the_first_lesson_with_this_python(
 ) -> None:
     assert cli.main([command]) == 1
     assert "checkout" in one_sentence(capsys) and not become
-    (cli.ROOT / "notebooks").mkdir()
-    (cli.ROOT / "notebooks" / cli.START).touch()
+    (interpreter.ROOT / "notebooks").mkdir()
+    (interpreter.ROOT / "notebooks" / START).touch()
     cli.main([command, "--port", "9000", "--no-browser"])
     (ran,) = become
     assert ran[:3] == [sys.executable, "-m", "jupyterlab"]
     assert {"--port=9000", "--no-browser"} <= set(ran)
-    assert f"--ServerApp.root_dir={cli.ROOT / 'notebooks'}" in ran
-    assert any(option.endswith(f"/{cli.START}") for option in ran)
+    assert f"--ServerApp.root_dir={interpreter.ROOT / 'notebooks'}" in ran
+    assert any(option.endswith(f"/{START}") for option in ran)
     assert os.environ["JUPYTER_PREFER_ENV_PATH"] == "1"
 
 
 def test_test_hands_everything_on(become: list[list[str]]) -> None:
-    (cli.ROOT / "tests").mkdir()
-    (cli.ROOT / "tests" / "__main__.py").touch()
+    (interpreter.ROOT / "tests").mkdir()
+    (interpreter.ROOT / "tests" / "__main__.py").touch()
     cli.main(["test", "--engine", "-h", "--", "-k", "ring"])
     assert become == [[sys.executable, "-m", "tests", "--engine", "-h", "--", "-k", "ring"]]

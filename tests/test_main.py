@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gan_lessons import __main__ as start
+from gan_lessons import installing, interpreter
 
 STUB = 'import sys\n\n\ndef main(argv):\n    print("ran", argv, sys.prefix)\n    return 0\n'
 
@@ -18,9 +19,9 @@ STUB = 'import sys\n\n\ndef main(argv):\n    print("ran", argv, sys.prefix)\n   
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The start's files moved away from the real environment."""
-    monkeypatch.setattr(start, "MARK", tmp_path / "mark")
-    monkeypatch.setattr(start, "LOG", tmp_path / "log")
-    monkeypatch.setattr(start, "LOCAL", tmp_path / ".venv")
+    monkeypatch.setattr(interpreter, "MARK", tmp_path / "mark")
+    monkeypatch.setattr(installing, "LOG", tmp_path / "log")
+    monkeypatch.setattr(installing, "LOCAL", tmp_path / ".venv")
     return tmp_path
 
 
@@ -38,8 +39,8 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         raise Restarted
 
     monkeypatch.setattr(start, "restart", restart)
-    monkeypatch.setattr(start, "make_environment", lambda: done.append("make"))
-    monkeypatch.setattr(start, "install", lambda extra, lacks: done.append(f"install {extra}"))
+    monkeypatch.setattr(installing, "make_environment", lambda: done.append("make"))
+    monkeypatch.setattr(installing, "install", lambda extra, lacks: done.append(f"install {extra}"))
     monkeypatch.delenv(start.TRIED, raising=False)
     return done
 
@@ -52,8 +53,8 @@ def go(argv: list[str]) -> None:
 
 
 def lacking(monkeypatch: pytest.MonkeyPatch, *faults: str, environment: bool) -> None:
-    monkeypatch.setattr(start, "missing", lambda extra="": list(faults))
-    monkeypatch.setattr(start, "in_environment", lambda: environment)
+    monkeypatch.setattr(interpreter, "missing", lambda extra="": list(faults))
+    monkeypatch.setattr(interpreter, "in_environment", lambda: environment)
 
 
 def test_nothing_is_done_where_nothing_lacks(
@@ -77,9 +78,9 @@ def test_a_bare_python_gets_an_environment_and_then_uses_it(
     lacking(monkeypatch, "jax is not installed", environment=False)
     go(["lab"])
     assert steps == ["make", "restart .venv lab"]
-    start.local_python().parent.mkdir(parents=True)
-    start.local_python().touch()
-    (start.LOCAL / "pyvenv.cfg").touch()
+    installing.local_python().parent.mkdir(parents=True)
+    installing.local_python().touch()
+    (installing.LOCAL / "pyvenv.cfg").touch()
     go(["lab"])
     assert steps[2:] == ["restart .venv lab"]
 
@@ -121,18 +122,18 @@ def test_a_start_never_goes_in_circles(steps: list[str], monkeypatch: pytest.Mon
 )
 def test_versions_are_held_against_windows(requirement: str, version: str, good: bool) -> None:
     found = dict.fromkeys(("jax", "torch", "x"), version)
-    assert (start.fault(requirement, found) == "") is good
+    assert (interpreter.fault(requirement, found) == "") is good
 
 
 def test_names_are_compared_as_pip_compares_them() -> None:
-    assert start.fault("Orbax_Checkpoint>=1,<2", {"orbax-checkpoint": "1.5"}) == ""
-    assert "not installed" in start.fault("optax>=1,<2", {})
+    assert interpreter.fault("Orbax_Checkpoint>=1,<2", {"orbax-checkpoint": "1.5"}) == ""
+    assert "not installed" in interpreter.fault("optax>=1,<2", {})
 
 
 def test_an_installation_that_was_cut_off_is_taken_up(elsewhere: Path) -> None:
-    assert not any("begun" in text for text in start.missing())
-    start.MARK.touch()
-    assert any("begun" in text for text in start.missing())
+    assert not any("begun" in text for text in interpreter.missing())
+    interpreter.MARK.touch()
+    assert any("begun" in text for text in interpreter.missing())
 
 
 @pytest.mark.parametrize(
@@ -141,13 +142,13 @@ def test_an_installation_that_was_cut_off_is_taken_up(elsewhere: Path) -> None:
 def test_the_mark_stays_only_if_packages_may_be_half_there(
     log: str, stays: bool, elsewhere: Path
 ) -> None:
-    start.LOG.write_text(log, encoding="utf-8")
-    with pytest.raises(KeyboardInterrupt), start.under_way():
+    installing.LOG.write_text(log, encoding="utf-8")
+    with pytest.raises(KeyboardInterrupt), installing.under_way():
         raise KeyboardInterrupt
-    assert start.MARK.exists() is stays
-    with start.under_way():
+    assert interpreter.MARK.exists() is stays
+    with installing.under_way():
         pass
-    assert not start.MARK.exists()
+    assert not interpreter.MARK.exists()
 
 
 def test_an_old_python_is_told_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,10 +160,10 @@ def test_an_old_python_is_told_what_is_needed(monkeypatch: pytest.MonkeyPatch) -
 def test_a_python_without_venv_is_told_the_package(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(start, "find_spec", lambda name: None)
+    monkeypatch.setattr(installing, "find_spec", lambda name: None)
     with pytest.raises(start.Trouble, match=r"apt install python3\.\d+-venv"):
-        start.make_environment()
-    assert not start.LOCAL.exists()
+        installing.make_environment()
+    assert not installing.LOCAL.exists()
 
 
 @pytest.mark.parametrize(
@@ -175,15 +176,15 @@ def test_a_python_without_venv_is_told_the_package(
     ],
 )
 def test_a_failed_installation_is_explained(log: str, word: str) -> None:
-    assert word in start.explain(log)
+    assert word in installing.explain_failure(log)
 
 
 def copy_of_the_start(folder: Path) -> Path:
     package = folder / "gan_lessons"
     package.mkdir(parents=True)
-    for name in ("__init__.py", "__main__.py"):
-        shutil.copy(start.ROOT / "gan_lessons" / name, package)
-    shutil.copy(start.PYPROJECT, folder)
+    for name in ("__init__.py", "__main__.py", "installing.py", "interpreter.py"):
+        shutil.copy(interpreter.ROOT / "gan_lessons" / name, package)
+    shutil.copy(interpreter.PYPROJECT, folder)
     (package / "cli.py").write_text(STUB, encoding="utf-8")
     return folder
 
@@ -204,7 +205,7 @@ def begin(python: str, folder: Path, *argv: str, **variables: str) -> subprocess
 
 def test_a_bare_python_without_a_network_ends_in_a_sentence(tmp_path: Path) -> None:
     folder = copy_of_the_start(tmp_path / "a copy")
-    bare = str(Path(sys.base_prefix) / Path(start.local_python()).parent.name / "python3")
+    bare = str(Path(sys.base_prefix) / Path(installing.local_python()).parent.name / "python3")
     python = bare if os.path.exists(bare) else sys.executable
     assert begin(python, folder, "--help").stdout.startswith("ran")
     result = begin(python, folder, "lab")
@@ -212,7 +213,7 @@ def test_a_bare_python_without_a_network_ends_in_a_sentence(tmp_path: Path) -> N
     assert "Traceback" not in result.stderr
     assert "installation failed" in result.stderr
     assert (folder / ".venv" / "pyvenv.cfg").exists()
-    assert not (folder / ".venv" / start.MARK.name).exists()
+    assert not (folder / ".venv" / interpreter.MARK.name).exists()
 
 
 def test_a_complete_environment_starts_at_once(tmp_path: Path) -> None:

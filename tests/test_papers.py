@@ -7,20 +7,22 @@ import functools
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import make_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from gan_lessons import metrics, reproduce, tables, training
+from gan_lessons import metrics, papers, training
 from gan_lessons.distributions import Ring
 from gan_lessons.errors import InputError
 from gan_lessons.networks import MLP
+from gan_lessons.papers import TABLES, Reproduction, Row, Table, reproduction, stacked, sweep
+from gan_lessons.papers.cures import BUDGET
+from gan_lessons.papers.recipe import QUICK, recipe_key
+from gan_lessons.papers.words import SHOWN
 from gan_lessons.presets import DENSE_PAIRS, PRESETS, Preset
-from gan_lessons.reproduce import Job
-from gan_lessons.tables import BUDGET, TABLES, Row, Table
 from gan_lessons.training import Config, Knobs
 
 STEPS = 24
@@ -44,7 +46,7 @@ def tiny() -> Table:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(TABLES, "tiny", tiny)
-    monkeypatch.setattr(reproduce, "made", lambda: "commit 1234567")
+    monkeypatch.setattr(reproduction, "provenance", lambda: "commit 1234567")
     monkeypatch.chdir(tmp_path)
 
 
@@ -52,18 +54,18 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """The objective and the seeds of every training that begins."""
     seen: list[tuple[str, int]] = []
-    sweep = Job._sweep
+    train = Reproduction._sweep
 
-    def watch(job: Job, row: Row, seeds: list[int], devices: int) -> Iterator[int]:
+    def watch(job: Reproduction, row: Row, seeds: list[int]) -> Iterator[int]:
         seen.extend((row.name, seed) for seed in seeds)
-        return sweep(job, row, seeds, devices)
+        return train(job, row, seeds)
 
-    monkeypatch.setattr(Job, "_sweep", watch)
+    monkeypatch.setattr(Reproduction, "_sweep", watch)
     return seen
 
 
-def job(seeds: int = 2, **how: Any) -> Job:
-    made = Job("tiny", seeds, **how)
+def job(seeds: int = 2, **how: Any) -> Reproduction:
+    made = Reproduction("tiny", seeds, **how)
     made.begin()
     return made
 
@@ -106,16 +108,19 @@ def test_after_an_interrupt_nothing_finished_is_trained_again(trained: list) -> 
 
 def test_only_what_differs_from_the_defaults_makes_a_key() -> None:
     row = tiny().rows[0]
-    text = reproduce._essence(row.preset.config)
-    assert "unroll" not in text and "fourier" not in text and "hidden=(8,)" in text
-    run = job()
-    keys = {run.key(row, 0)[0]}
-    for knobs in (Knobs(decay_steps=STEPS, r1=0.1), Knobs(decay_steps=STEPS, lr_d=0.1)):
-        keys.add(run.key(replace(row, preset=replace(row.preset, knobs=knobs)), 0)[0])
-    keys.add(run.key(replace(row, preset=replace(row.preset, steps=STEPS + 1)), 0)[0])
-    wide = replace(SMALL, discriminator=MLP((8,), "silu", pack=2))
-    keys.add(run.key(replace(row, preset=replace(row.preset, config=wide)), 0)[0])
-    assert len(keys) == 5
+    plain = row.preset
+    later = make_dataclass("Config", [("new_field", int, 0)], bases=(Config,), frozen=True)
+    same = replace(plain, config=later(**vars(SMALL)))
+    assert recipe_key(replace(row, preset=same), 200) == recipe_key(row, 200)
+    others = [
+        replace(plain, knobs=Knobs(decay_steps=STEPS, r1=0.1)),
+        replace(plain, knobs=Knobs(decay_steps=STEPS, lr_d=0.1)),
+        replace(plain, steps=STEPS + 1),
+        replace(plain, config=replace(SMALL, discriminator=MLP((8,), "silu", pack=2))),
+        replace(plain, config=later(**vars(SMALL), new_field=1)),
+    ]
+    keys = {recipe_key(replace(row, preset=each), 200) for each in (plain, *others)}
+    assert len(keys | {recipe_key(row, 100)}) == 2 + len(others)
 
 
 def test_more_seeds_later_train_only_the_new_ones(trained: list) -> None:
@@ -149,12 +154,12 @@ def test_the_report_has_means_spreads_and_the_papers_numbers() -> None:
     assert plain["std"]["kl"] == pytest.approx(np.std(values, ddof=1))
     assert plain["published"] == {"modes": 3.3} and told["rows"][1]["published"] == {}
     assert told["real"]["modes"] == told["perfect"]["modes"] == 8
-    text = reproduce.in_words(told)
+    text = papers.in_words(told)
     assert all(part in text for part in ("plain", "hinge", "3.3", "a paper", "A note.", "1234567"))
     assert "QUICK" not in text
-    table = reproduce.in_markdown(told).split("\n\n")[1].splitlines()
+    table = papers.in_markdown(told).split("\n\n")[1].splitlines()
     assert len(table) == 2 + 4 and len({line.count("|") for line in table}) == 1
-    assert all(part in reproduce.in_markdown(told) for part in ("plain", "a paper", "1234567"))
+    assert all(part in papers.in_markdown(told) for part in ("plain", "a paper", "1234567"))
     run.draw(told)
     assert (run.folder / "figure.png").read_bytes().startswith(b"\x89PNG")
 
@@ -199,7 +204,7 @@ def test_looks_on_the_way_say_when_every_mode_was_held(monkeypatch: pytest.Monke
         there = np.asarray(state.step) >= 12
         return np.stack([8 + 0 * there, np.where(there, 8, 3), 0.5 + 0 * there], axis=1)
 
-    monkeypatch.setattr(reproduce, "_compiled", lambda *args: held)
+    monkeypatch.setattr(sweep, "_look", lambda *args: held)
     found = job(2, folder=Path("found"))
     assert sum(found.train()) == 4 * STEPS
     told = found.report()
@@ -209,15 +214,15 @@ def test_looks_on_the_way_say_when_every_mode_was_held(monkeypatch: pytest.Monke
 
 
 def test_a_quick_look_is_shorter_apart_and_labelled() -> None:
-    run = Job("tiny", quick=True)
+    run = Reproduction("tiny", quick=True)
     run.begin()
-    assert sum(run.train()) == 2 * STEPS // reproduce.QUICK
+    assert sum(run.train()) == 2 * STEPS // QUICK
     assert run.folder != job().folder
     assert all(row.preset.knobs.decay_steps == row.preset.steps for row in run.table.rows)
     told = run.report()
     assert told["quick"] is True and told["seeds"] == 1
     assert told["rows"][0]["std"]["kl"] is None
-    assert reproduce.in_words(told).startswith("QUICK LOOK")
+    assert papers.in_words(told).startswith("QUICK LOOK")
 
 
 def test_only_some_rows_are_trained_and_the_others_kept(trained: list) -> None:
@@ -240,13 +245,13 @@ def test_seeds_are_shared_out_as_packs_and_devices_allow(
     critic = replace(SMALL, discriminator=replace(SMALL.discriminator, pack=pack))
     table = replace(table, rows=[Row("packs", Preset(critic, Knobs(), STEPS))])
     monkeypatch.setitem(TABLES, "tiny", lambda: table)
-    monkeypatch.setattr(reproduce.jax, "devices", lambda: [None] * 8)
+    monkeypatch.setattr(reproduction.jax, "devices", lambda: [None] * 8)
 
-    def watch(job: Job, row: Row, seeds: list[int], devices: int) -> Iterator[int]:
-        seen.append(replace(row.preset.config, devices=devices).devices)
+    def watch(job: Reproduction, row: Row, seeds: list[int]) -> Iterator[int]:
+        seen.append(replace(row.preset.config, devices=len(seeds)).devices)
         yield 0
 
-    monkeypatch.setattr(Job, "_sweep", watch)
+    monkeypatch.setattr(Reproduction, "_sweep", watch)
     run = job(8)
     assert sum(run.train()) == 0 and seen == shared
 
@@ -261,7 +266,7 @@ def test_a_run_that_diverges_is_counted_and_ends(monkeypatch: pytest.MonkeyPatch
     assert sum(run.train()) == 400 + STEPS
     told = run.report()
     assert [row["diverged"] for row in told["rows"]] == [1, 0]
-    assert "diverged" in reproduce.in_words(told)
+    assert "diverged" in papers.in_words(told)
     assert sum(job(1).train()) == 0
 
 
@@ -298,7 +303,7 @@ def test_damaged_results_are_refused_and_kept(damage: Any) -> None:
 )
 def test_bad_input_gets_a_sentence_and_writes_nothing(name: str, seeds: Any, hint: str) -> None:
     with pytest.raises(InputError, match=hint):
-        Job(name, seeds)
+        Reproduction(name, seeds)
     assert not list(Path().iterdir())
 
 
@@ -307,8 +312,8 @@ def test_the_tables_are_ready_and_real_data_scores_about_the_floor(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if name == "stacked-mnist":  # of digits in place of MNIST
-        digits = functools.partial(tables.image_set, "digits", 28)
-        monkeypatch.setattr(tables, "image_set", lambda _: digits())
+        digits = functools.partial(stacked.image_set, "digits", 28)
+        monkeypatch.setattr(stacked, "image_set", lambda _: digits())
     table = TABLES[name]()
     names = [row.name for row in table.rows]
     assert len(set(names)) == len(names)
@@ -318,14 +323,14 @@ def test_the_tables_are_ready_and_real_data_scores_about_the_floor(
     for row in table.rows:
         training.check_knobs(row.preset.knobs)
         assert row.published.keys() <= table.perfect.keys()
-    run = Job(name)
+    run = Reproduction(name)
     run.table = table
     assert len({run.key(row, 0) for row in table.rows}) == len(table.rows)
     (imitated,) = data
     import jax
 
     real = table.measure(np.asarray(imitated.sample(jax.random.key(0), table.n)))
-    assert real.keys() == table.perfect.keys() <= reproduce.SHOWN.keys()
+    assert real.keys() == table.perfect.keys() <= SHOWN.keys()
     assert real["modes"] == table.perfect["modes"]
     assert real["kl"] == pytest.approx(table.perfect["kl"], rel=0.7)
 
@@ -356,19 +361,19 @@ def test_penalties_are_two_losses_by_four_penalties() -> None:
 
 def test_what_a_run_was_made_with_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    assert "jax" in reproduce.made() and "commit" in reproduce.made()
+    assert "jax" in papers.provenance() and "commit" in papers.provenance()
     monkeypatch.setenv("PATH", "")
-    assert "commit unknown" in reproduce.made()
+    assert "commit unknown" in papers.provenance()
 
 
 @pytest.mark.parametrize("folder", STORED, ids=[folder.name for folder in STORED])
 def test_stored_results_are_of_the_tables_as_they_are(folder: Path) -> None:
     """Whoever changes a recipe must run it again, or the lesson shows what nobody can make."""
-    run = Job(folder.name, folder=folder)
+    run = Reproduction(folder.name, folder=folder)
     run.load()
     names = {run.key(row, 0)[0]: row for row in run.table.rows}
-    assert run.runs
-    for (recipe, seed), found in run.runs.items():
+    assert run.ledger.runs
+    for (recipe, seed), found in run.ledger.runs.items():
         row = names[recipe]
         assert found["row"] == row.name and found["steps"] <= row.preset.steps
         assert "commit" in found["made"] and "jax" in found["made"]

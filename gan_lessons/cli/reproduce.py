@@ -1,0 +1,48 @@
+"""`gan-lessons reproduce`: run a paper's table again on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+
+import jax
+
+from gan_lessons import papers
+from gan_lessons.cli.fail import UNUSABLE, fail
+from gan_lessons.cli.machine import cores
+from gan_lessons.cli.progress import ctrl_c, progress_bar
+from gan_lessons.errors import InputError
+
+
+def reproduce_command(args: argparse.Namespace) -> int:
+    """Train what is missing of a table and print all of it."""
+    try:
+        table = papers.Reproduction(args.table, args.seeds, args.quick, args.out, args.only)
+    except InputError as error:
+        return fail(error, UNUSABLE)
+    with contextlib.suppress(RuntimeError):  # JAX has computed something already: one device
+        jax.config.update("jax_num_cpu_devices", min(cores(), table.asked or 10))
+    table.begin()
+    _train(table, args.json)
+    done, total = table.steps()
+    if done < total:
+        again = "the same command goes on from there"
+        return fail(f"interrupted; finished runs are kept in {table.path}, and {again}")
+    report = table.report()
+    table.draw(report)
+    print(papers.in_words(report), f"runs and figure: {table.folder}", sep="\n")
+    if args.json:
+        print(json.dumps(report))
+    return 0
+
+
+def _train(table: papers.Reproduction, plain: bool) -> None:
+    """Train until all is done or Ctrl-C is pressed."""
+    with ctrl_c() as asked, progress_bar(*table.steps(), plain) as bar:
+        there = bar.initial
+        for taken in table.train():
+            bar.initial = there + table.resumed  # so that the rate is that of this command
+            bar.update(taken)
+            if asked.is_set():
+                break
