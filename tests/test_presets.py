@@ -38,8 +38,8 @@ def test_a_preset_is_ready_to_train(name, monkeypatch):
 def test_the_recipe_for_modes_sees_how_wide_a_mode_is(name):
     config = preset(name).config
     assert 2**config.latent.bits > 16 * len(config.data.modes)  # shares come in units of 2^-bits
-    low, high = config.discriminator.band
-    assert low < 1 and 1 / config.data.mode_std <= high  # waves as short as a mode is wide
+    (low, high), std = config.discriminator.band, config.data.mode_std
+    assert std is not None and low < 1 < 1 / std <= high  # waves as short as a mode is wide
 
 
 def test_unknown_presets_get_a_sentence_with_the_nearest_name():
