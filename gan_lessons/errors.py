@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class InputError(ValueError):
@@ -58,3 +63,22 @@ def check_number(
     if not good or (integer and number != int(number)):
         raise InputError(f"{what} must be {kind} {span}, not {value!r}")
     return int(number) if integer else number
+
+
+def known_keywords(cls: type[T]) -> type[T]:
+    """Class decorator for a dataclass: an unknown keyword raises `InputError`, not TypeError."""
+    made = cls.__init__
+    names = [field.name for field in fields(cls) if field.init]  # type: ignore[arg-type]
+
+    @functools.wraps(made)
+    def __init__(self: Any, *args: Any, **given: Any) -> None:
+        for name in given:
+            check_choice(f"keyword of {cls.__name__}", name, names)
+        if len(args) > len(names) or set(names[: len(args)]) & set(given):
+            raise InputError(
+                f"{cls.__name__} takes each of {', '.join(names)} once, by keyword best"
+            )
+        made(self, *args, **given)
+
+    cls.__init__ = __init__  # type: ignore[assignment]
+    return cls

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gan_lessons import convnets
-from gan_lessons.convnets import ConvDiscriminator, ConvGenerator
+from gan_lessons import networks
 from gan_lessons.distributions import (
     Distribution,
     GanLabDisjoint,
@@ -20,11 +19,10 @@ from gan_lessons.distributions import (
     TruncatedNormal,
     Uniform,
     WithBits,
-    WithLabels,
 )
 from gan_lessons.errors import check_choice
-from gan_lessons.images import Labelled, image_set
-from gan_lessons.networks import MLP
+from gan_lessons.images import image_set
+from gan_lessons.networks import MLP, ConvDiscriminator, ConvGenerator
 from gan_lessons.training import Config, Knobs
 
 
@@ -187,18 +185,14 @@ def _conv_article(**end: Any) -> Preset:
 def _dcgan(images: str, labels: bool = False, steps: int = 2000) -> Preset:
     """DCGAN (Radford et al. 2015, arXiv 1511.06434) on 28x28, with its latents, rates and start."""
     data = image_set(images, 28).distribution(labels)
-    latent: Distribution = Uniform(100)
-    shares = data.shares if isinstance(data, Labelled) else ()
-    if shares:
-        latent = WithLabels(latent, shares)
-    config = Config(data, latent, *convnets.dcgan(labels=len(shares)), batch=64)
+    config = Config(data, Uniform(100), *networks.dcgan(), batch=64)
     return Preset(config, ADAM, steps, images)
 
 
 def _small_conv() -> Preset:
     """What R3GAN does (Huang et al. 2024, arXiv 2501.05441), in small: no batch normalisation,
     pairs of real and fake, R1 and R2, and a moving average of G."""
-    config = Config(_digits(), Normal(32), *convnets.small(), batch=64)
+    config = Config(_digits(), Normal(32), *networks.small(), batch=64)
     knobs = replace(decayed("relativistic", 8e-3, 1e-4, 3.0, 0.1, 1500), ema=0.97)
     return Preset(config, knobs, 1500, images="digits")
 
@@ -224,7 +218,7 @@ def _stacked_conv() -> Preset:
 
     With the rate and the penalty of `small-conv`, 8e-3 and 3, a handful of modes is left.
     """
-    data, nets = image_set("digits", 28).stacks(channels=True), convnets.small(channels=3)
+    data, nets = image_set("digits", 28).stacks(channels=True), networks.small(channels=3)
     config = Config(data, Normal(64), *nets, batch=64)
     knobs = replace(decayed("relativistic", 2e-3, 1e-5, 1.0, 0.1, 3000), ema=0.99)
     return Preset(config, knobs, 3000, images="digits")

@@ -17,17 +17,21 @@ from scipy.special import logsumexp
 from gan_lessons import distributions as ds
 from gan_lessons.distributions import (
     DISTRIBUTIONS,
+    NOTHING,
     Checkerboard,
+    Distribution,
     Empirical,
     GanLabDisjoint,
     GanLabGaussians,
     GanLabLine,
     GanLabRing,
+    Given,
     Grid,
     Lines,
     Mixture,
     Mixture1D,
     Normal,
+    Paired,
     Ring,
     Spiral,
     SwissRoll,
@@ -35,6 +39,7 @@ from gan_lessons.distributions import (
     TwoMoons,
     Uniform,
     distribution,
+    latent,
 )
 from gan_lessons.errors import InputError
 
@@ -298,9 +303,9 @@ def test_equal_weights_use_every_mode_equally_and_unequal_ones_in_proportion():
 
 
 def test_bits_are_fair_signs_independent_of_the_rest_and_of_each_other():
-    latent = ds.WithBits(Uniform(3), 4)
-    rows = np.asarray(latent.sample(KEY, N))
-    assert rows.shape == (N, 7) and latent.dim == len(latent.extent) == 7
+    d = ds.WithBits(Uniform(3), 4)
+    rows = np.asarray(d.sample(KEY, N))
+    assert rows.shape == (N, 7) and d.dim == len(d.extent) == 7
     pieces, counts = np.unique(rows[:, 3:], axis=0, return_counts=True)
     assert set(pieces.ravel()) == {-1.0, 1.0} and len(pieces) == 16
     assert stats.chisquare(counts).pvalue > 1e-3
@@ -310,8 +315,9 @@ def test_bits_are_fair_signs_independent_of_the_rest_and_of_each_other():
         with pytest.raises(InputError, match="bits of WithBits"):
             ds.WithBits(Normal(2), bits)  # type: ignore[arg-type]
     assert ds.WithBits("uniform") == ds.WithBits(Uniform())  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="points"):
-        ds.WithBits(3)  # type: ignore[arg-type]
+    assert ds.WithBits(3) == ds.WithBits(Normal(3))  # type: ignore[arg-type]
+    with pytest.raises(InputError):
+        ds.WithBits(None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("d", ANALYTIC, ids=label)
@@ -339,13 +345,12 @@ def test_every_name_makes_a_distribution_by_default():
         DISTRIBUTIONS
     )
     assert distribution(Ring(3)) == Ring(3)
-    assert distribution(np.eye(2)) == Empirical(np.eye(2))
 
 
 def test_a_new_distribution_is_one_class(monkeypatch):
-    monkeypatch.setattr(ds, "DISTRIBUTIONS", dict(DISTRIBUTIONS))
+    monkeypatch.setitem(DISTRIBUTIONS, "dot", None)  # so that it is gone again afterwards
 
-    @ds.register("dot")
+    @ds.named("dot")
     class Dot(ds.Distribution):
         radius: float = 1.0
         extent = ((-1.0, 1.0),) * 2
@@ -393,6 +398,105 @@ def test_empirical_is_a_pytree_with_one_leaf_and_equal_by_content():
     static = jax.jit(draw, static_argnums=0)
     assert (static(a, KEY) == static(b, KEY)).all()
     assert len(traced) == 1
+
+
+def test_what_stands_for_a_distribution_and_for_a_latent():
+    class Pictures:
+        def distribution(self):
+            return Empirical(np.eye(4), (2, 2))
+
+    assert distribution("ring") == distribution(Ring) == Ring()
+    assert distribution(np.eye(2)) == distribution([[1, 0], [0, 1]]) == Empirical(np.eye(2))
+    assert distribution(Pictures()) == Empirical(np.eye(4), (2, 2))
+    assert latent(3) == latent(np.int64(3)) == latent(Normal(3)) == Normal(3)
+    assert latent("uniform") == latent(Uniform) == Uniform()
+    for bad in (None, 5, 2.5, {"x": 1}, Paired, Pictures, Distribution, object(), "rings"):
+        for find in (distribution, latent):
+            if (find, bad) != (latent, 5):
+                with pytest.raises(InputError):
+                    find(bad)
+    for bad in (0, -1, True, 10**6):
+        with pytest.raises(InputError):
+            latent(bad)
+
+
+def test_data_say_what_they_are():
+    def facts(d):
+        return d.kind, d.shape, d.given
+
+    assert facts(Normal(1)) == ("line", (1,), NOTHING)
+    assert facts(Ring()) == facts(Empirical(np.eye(2))) == ("plane", (2,), NOTHING)
+    assert facts(Normal(64)) == ("points", (64,), NOTHING)
+    assert facts(Empirical(np.eye(64))) == ("points", (64,), NOTHING)
+    assert facts(Empirical(np.eye(64), (64,))) == ("sounds", (64,), NOTHING)
+    assert facts(Empirical(np.eye(64), (8, 8))) == ("pictures", (8, 8), NOTHING)
+    assert facts(Empirical(np.eye(12), (2, 2, 3))) == ("pictures", (2, 2, 3), NOTHING)
+    labels = Given("label", (2,))
+    assert facts(Paired(np.eye(2), np.eye(2))) == ("plane", (2,), labels) and labels.size == 2
+    pictures = Paired(np.eye(12), np.eye(12), (2, 2, 3), "picture")
+    assert facts(pictures) == ("pictures", (2, 2, 3), Given("picture", (2, 2, 3)))
+    masks = Paired(np.eye(12), np.eye(12)[:, :4], (2, 2, 3), "picture", (2, 2))
+    assert masks.given == Given("picture", (2, 2)) and NOTHING.size == 0
+    with pytest.raises(InputError, match="did you mean 'label'"):
+        Given("labels")
+
+
+EXAMPLES = np.arange(24.0).reshape(8, 3)
+PAIRS = [
+    Paired(EXAMPLES, np.eye(8)),
+    Paired(EXAMPLES, 10 * EXAMPLES, about="numbers"),
+    Paired(EXAMPLES.reshape(4, 6), -EXAMPLES.reshape(4, 6)[:, :4], (2, 3), "picture", (2, 2)),
+]
+
+
+@pytest.mark.parametrize("d", [*ANALYTIC[::3], *SAMPLE_ONLY, *PAIRS], ids=label)
+def test_a_batch_holds_what_sample_draws_with_what_is_given_of_each(d):
+    batch = d.batch(KEY, 50)
+    assert np.array_equal(batch.x, d.sample(KEY, 50))
+    assert batch.given.shape == (50, d.given.size) and batch.given.dtype == jnp.float32
+    assert np.array_equal(d.givens(KEY, 50), batch.given)
+
+
+@pytest.mark.parametrize("d", PAIRS, ids=label)
+def test_pairs_are_drawn_as_pairs(d):
+    together = {(*x, *c) for x, c in zip(d.points.tolist(), d.conditions.tolist(), strict=True)}
+    for draw in (d.batch, jax.jit(d.batch, static_argnums=1)):
+        x, conditions = draw(KEY, 200)
+        assert {(*a, *b) for a, b in zip(x.tolist(), conditions.tolist(), strict=True)} == together
+    plain = Empirical(d.points, d.shape if d.kind == "pictures" else None)
+    assert np.array_equal(d.sample(KEY, 200), plain.sample(KEY, 200))
+
+
+def test_pairs_are_a_pytree_equal_by_content():
+    a, b = (Paired(EXAMPLES, np.eye(8)) for _ in range(2))
+    assert a == b and hash(a) == hash(b) and repr(a) == repr(b) and "label" in repr(a)
+    others = [Empirical(EXAMPLES), Paired(EXAMPLES, np.eye(8)[::-1])]
+    others += [Paired(EXAMPLES, np.eye(8), about="numbers")]
+    assert a not in others and repr(a) not in map(repr, others)
+    assert [leaf.shape for leaf in jax.tree.leaves(a)] == [(8, 3), (8, 8)]
+    doubled = jax.tree.map(lambda x: 2 * x, a)
+    assert doubled.given == a.given and (doubled.conditions == 2 * a.conditions).all()
+    assert jax.jit(lambda d: len(repr(d)) + d.given.size)(a) > 8  # printable while traced
+
+
+def test_pairs_that_do_not_fit():
+    one_hot = np.eye(4)
+    for bad in (
+        {"given": one_hot[:3]},
+        {"given": [0, 1, 2, 3]},
+        {"given": 2 * one_hot},
+        {"given": np.ones((4, 4))},
+        {"given": one_hot * math.nan},
+        {"given": None},
+        {"given": one_hot, "about": "labels"},
+        {"given": one_hot, "about": "nothing"},
+        {"given": one_hot, "about": "picture", "given_shape": (4,)},
+        {"given": one_hot, "about": "picture", "given_shape": (2, 3)},
+        {"given": one_hot[:, :3], "about": "picture"},
+        {"given": one_hot, "shape": (3, 3)},
+    ):
+        with pytest.raises(InputError):
+            Paired(np.eye(4), **bad)
 
 
 def test_empirical_with_constant_columns_still_has_a_box():

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gan_lessons import training
 from gan_lessons.distributions import Ring, SwissRoll
 from gan_lessons.errors import InputError
-from gan_lessons.run import Run, diagnose, train
+from gan_lessons.run import Run, train
 from gan_lessons.training import BLOCK, METRICS, Knobs
 from tests.test_training import DIVERGES, TINY, arrays, finite, same_bits
 
@@ -132,12 +132,12 @@ def test_looking_back_changes_nothing():
     assert (run.step, set(run.snapshots)) == (7, kept)
 
 
-@pytest.mark.parametrize("step", [-1, 8, 2.5, "three", None])
-@pytest.mark.parametrize("ask", [Run.rewind, Run.at])
-def test_steps_that_were_never_taken(ask, step):
+def test_steps_that_were_never_taken():
     run, _ = play([(4, MOVES[0])], 1 << 20)
-    with pytest.raises(InputError, match="step must be a whole number from 0 to 7"):
-        ask(run, step)
+    for step in (-1, 8, 2.5, "three", None):
+        for ask in (run.rewind, run.at):
+            with pytest.raises(InputError, match="step must be a whole number from 0 to 7"):
+                ask(step)
     assert run.step == 7
     run.rewind(3.0)  # whole numbers of any kind will do
     assert run.step == 3
@@ -199,26 +199,46 @@ def test_a_bad_seed_leaves_the_run_alone():
 BAD = [
     ({"lr_d": -1.0}, "lr_d"),
     ({"lr_d": 0.5, "lr_g": float("nan")}, "lr_g"),
+    ({"lr_d": [0.1, 0.2]}, r"lr_d has shape \(2,\)"),
     ({"lr_d": 0.5, "objective": "hinje"}, "did you mean 'hinge'"),
+    ({"objective": "own"}, "this config has none"),
     ({"ema": 0.5, "learning_rate": 0.1}, "unknown knob"),
     ({"d_steps": 0, "g_steps": 0}, "both 0"),
+    ({"augment": 0.5}, "augment changes pictures"),
 ]
 
 
-@pytest.mark.parametrize(("knobs", "says"), BAD)
-def test_a_bad_move_changes_nothing(knobs, says):
+def test_a_bad_move_changes_nothing():
     run, _ = play([(2, MOVES[0])], 1 << 20)
-    before = (arrays(run.state), run.knobs, list(run.changes), sorted(run.snapshots), run.step)
-    with pytest.raises(InputError, match=says):
-        run.set(**knobs)
-    after = (run.knobs, list(run.changes), sorted(run.snapshots), run.step)
-    assert after == before[1:]
-    assert all(map(np.array_equal, before[0], arrays(run.state)))
+    before = (run.knobs, list(run.changes), sorted(run.snapshots), run.step)
+    state = arrays(run.state)
+    for knobs, says in BAD:
+        with pytest.raises(InputError, match=says):
+            run.set(**knobs)
+        assert (run.knobs, list(run.changes), sorted(run.snapshots), run.step) == before
+        assert all(map(np.array_equal, state, arrays(run.state)))
 
 
-def test_bad_knobs_at_the_start():
-    with pytest.raises(InputError, match="lr_g"):
-        Run(TINY, Knobs(lr_g=0))
+def test_what_a_run_cannot_be_asked():
+    run = Run(TINY, {"lr_d": 2e-3})
+    assert run.knobs == Knobs(lr_d=2e-3)
+    for ask, says in [
+        (lambda: Run("ring"), "a run is of a config"),
+        (lambda: Run(TINY, Knobs(lr_g=0)), "lr_g"),
+        (lambda: Run(TINY, 0.1), "knobs must be"),
+        (lambda: Run(TINY, {"lr": 1}), "unknown keyword of Knobs 'lr'"),
+        (lambda: Run(TINY, seed="a"), "seed"),
+        (lambda: run.advance("10"), "n must be a whole number"),
+        (lambda: run.advance(2.5), "n must be a whole number"),
+        (lambda: run.advance(-3), "n must be a whole number"),
+        (lambda: run.rewind(5), "from 0 to 0"),
+        (lambda: run.sample(0), "number of samples"),
+        (lambda: run.sample(2.5), "number of samples"),
+        (lambda: train(TINY, Knobs(), "x"), "steps must be"),
+    ]:
+        with pytest.raises(InputError, match=says):
+            ask()
+    assert run.step == 0
 
 
 # ---- interrupts
@@ -243,30 +263,32 @@ def test_an_interrupt_keeps_the_run(capsys):
     assert identical(run, straight)
 
 
-def lost_on_the_way_out(config, state, knobs, n):
-    """The chunk was launched, so `state` is given away, but nobody has got its result."""
-    ADVANCE(config, state, knobs, n)
-    raise KeyboardInterrupt
+def lost_on_the_way_out(run, monkeypatch):
+    """The chunk was launched, so the state is given away, but nobody has got its result."""
+
+    def advance(config, state, knobs, n):
+        training.advance(config, state, knobs, n)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "learner", run.learner._replace(advance=advance))
 
 
-def cut_short(run, chunk):
+def cut_short(run, monkeypatch):
     """The chunk's state has arrived and its history has not."""
-    run.state = chunk.state
-    raise KeyboardInterrupt
+
+    def write(rows):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "_write", write)
 
 
-ADVANCE = training.advance
-
-
-@pytest.mark.parametrize(
-    ("where", "name", "cut"), [(training, "advance", lost_on_the_way_out), (Run, "land", cut_short)]
-)
-def test_an_interrupt_inside_a_chunk_loses_that_chunk_only(monkeypatch, where, name, cut):
+@pytest.mark.parametrize("cut", [lost_on_the_way_out, cut_short])
+def test_an_interrupt_inside_a_chunk_loses_that_chunk_only(monkeypatch, cut):
     run, straight = Run(TINY), Run(TINY)
     run.advance(5)
     straight.advance(12)
     with monkeypatch.context() as patch:
-        patch.setattr(where, name, cut)
+        cut(run, patch)
         with pytest.raises(KeyboardInterrupt):
             run.advance(4)
     assert run.step == 5 == int(run.state.step)
@@ -285,6 +307,49 @@ def test_a_real_interrupt_at_any_moment():
             bell.join()
         assert run.step == int(run.state.step) == len(run.history)
     straight.advance(run.step)
+    assert identical(run, straight)
+
+
+# ---- several threads
+
+
+def test_a_run_can_be_looked_at_and_moved_from_another_thread_while_it_trains():
+    run, done, trouble = Run(TINY), threading.Event(), []
+
+    def look():
+        try:
+            for i in range(40):
+                assert np.isfinite(np.asarray(run.sample(20))).all()
+                assert int(run.state.step) <= run.step
+                run.at(max(0, run.step - 3))
+                run.coverage(50)
+                run.set(lr_d=1e-3 * (1 + i % 2))
+        except BaseException as error:
+            trouble.append(error)
+        done.set()
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    while not done.is_set():
+        with run.flying(200):
+            pass
+    looker.join()
+    assert trouble == [] and run.step == int(run.state.step) == len(run.history)
+    step = run.step // 2
+    wanted = Run(TINY)
+    wanted.changes, wanted.knobs = list(run.changes), run.knobs
+    run.rewind(step)
+    assert run.step == step == int(run.state.step)
+
+
+def test_whatever_happens_beside_a_chunk_it_lands():
+    run, straight = Run(TINY), Run(TINY)
+    with pytest.raises(ValueError, match="no picture"), run.flying(30):
+        raise ValueError("no picture")
+    assert run.step == 30
+    with run.flying(10):
+        assert int(run.state.step) == 40  # to look at the state is to wait for the chunk
+    straight.advance(40)
     assert identical(run, straight)
 
 
@@ -338,7 +403,7 @@ CALM = Knobs()
 def test_the_sentence_names_the_likely_knob(knobs, broken, likely):
     row = np.ones(len(METRICS))
     row[METRICS.index(broken)] = np.nan
-    said = diagnose(row, knobs, 17)
+    said = training.explain_stop(row, knobs, 17)
     assert likely in said and "step 17" in said
     assert ("discriminator" in said) == (broken == "grad_d")
 

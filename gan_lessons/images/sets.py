@@ -135,7 +135,7 @@ class Labelled(Empirical):
 
     def __init__(self, points: Any, shape: tuple[int, ...]) -> None:
         super().__init__(points)
-        self.__dict__["shape"] = tuple(map(int, shape))
+        self.__dict__["_shape"] = tuple(map(int, shape))
         labels = np.asarray(self.points)[:, self.pixels :]
         if not labels.size or np.any(labels.max(1) != 1) or np.any(np.abs(labels).sum(1) != 1):
             raise InputError(f"rows must be {self.pixels} pixels and then a one-hot label")
@@ -176,7 +176,7 @@ class Stacked(Empirical):
     def __init__(self, points: Any, shape: tuple[int, ...], layers: int = 3) -> None:
         super().__init__(points, shape)
         count = int(check_number("layers", layers, 1, 8, integer=True))
-        self.__dict__["shape"] = (count * shape[0], *shape[1:])
+        self.__dict__["_shape"] = (count * shape[0], *shape[1:])
 
     @property
     def dim(self) -> int:
@@ -219,7 +219,7 @@ class StackedChannels(Stacked):
         super().__init__(points, shape, layers)
         if len(shape) != 2:
             raise InputError(f"channels are for grey images, not {shape}; leave channels=False")
-        self.__dict__["shape"] = (*shape, self.layers)
+        self.__dict__["_shape"] = (*shape, self.layers)
 
     @property
     def extent(self) -> tuple[tuple[float, float], ...]:

@@ -1,18 +1,12 @@
-"""The game's payoff: losses of both players on logits, and the terms that can be added.
-
-Notation, here and in every lesson: p is the density of the data, q that of the generator,
-`real` and `fake` are the discriminator's logits on a real and a generated batch, and
-sp(t) = log(1 + e^t) is softplus, so that -log sigmoid(t) = sp(-t) never overflows.
-"""
+"""Both players' losses, one `Objective` each, on logits (notation: see the package)."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.nn import relu, softplus
 from jaxtyping import Array, Float
 
@@ -20,8 +14,6 @@ from gan_lessons.errors import InputError, check_choice
 
 Logits = Float[Array, "batch"]
 Scalar = Float[Array, ""]
-Points = Float[Array, "batch dim"]
-Critic = Callable[[Points], Logits]
 
 
 @dataclass(frozen=True)
@@ -39,18 +31,21 @@ class Objective:
         log_loss: whether the logit is that of a probability (label smoothing applies).
         pairs_batch: whether one example's loss depends on the whole other batch.
         zero_sum: whether G's loss is minus D's, up to a term that G cannot change.
+        trace: of an objective of the reader's own, what its losses compute: two are equal if
+            their traces are, so that a loss that was written anew compiles anew.
     """
 
     name: str
-    d_loss: Callable[[Logits, Logits], Scalar]
-    g_loss: Callable[[Logits, Logits], Scalar]
-    optimum: Callable[[Array, Array], Array] | None
-    measures: str
-    equilibrium: float
-    source: str
+    d_loss: Callable[[Logits, Logits], Scalar] = field(compare=False)
+    g_loss: Callable[[Logits, Logits], Scalar] = field(compare=False)
+    optimum: Callable[[Array, Array], Array] | None = field(default=None, compare=False)
+    measures: str = ""
+    equilibrium: float = math.nan
+    source: str = ""
     log_loss: bool = False
     pairs_batch: bool = False
     zero_sum: bool = False
+    trace: str = field(default="", repr=False)
 
     def optimal_logit(self, log_p: Array, log_q: Array) -> Array:
         """The discriminator's best logit where the data has log density `log_p`, G `log_q`.
@@ -164,104 +159,3 @@ def objective(name: str) -> Objective:
 def index(name: str) -> int:
     """The number of objective `name`: what the `objective` knob carries into a jitted step."""
     return NAMES.index(check_choice("objective", name, NAMES))
-
-
-def d_slopes(
-    which: Array, real: Logits, fake: Logits, smoothing: Array | float = 0.0
-) -> tuple[Scalar, tuple[Logits, Logits]]:
-    """The discriminator's loss and its slope at each logit: (loss, (at real, at fake)).
-
-    `which` is the objective's number, traced, so that it can be switched while training.
-    One-sided label smoothing s in [0, 1) moves the real label from 1 to 1 - s, for objectives
-    on probabilities: (1 - s) sp(-r) + s sp(r) = sp(-r) + s r (Salimans et al. 2016,
-    arXiv 1606.03498, section 3.4).
-    """
-    each = [jax.value_and_grad(entry.d_loss, (0, 1)) for entry in _ALL]
-    loss, (on_real, on_fake) = lax.switch(which, each, real, fake)
-    applies = jnp.array([entry.log_loss for entry in _ALL])[which]
-    smoothing = jnp.where(applies, smoothing, 0.0)
-    return loss + smoothing * real.mean(), (on_real + smoothing / real.size, on_fake)
-
-
-def g_slopes(which: Array, real: Logits, fake: Logits) -> tuple[Scalar, Logits]:
-    """The generator's loss under objective number `which`, and its slope at each fake logit."""
-    return lax.switch(which, [jax.value_and_grad(entry.g_loss, 1) for entry in _ALL], real, fake)
-
-
-def g_ahead(which: Array, real: Logits, fake: Logits) -> Scalar:
-    """What G minimises where its move changes D's verdict on real examples too (unrolling).
-
-    In a zero-sum game minus D's loss, whole: the term on real examples no longer drops out.
-    """
-    losses = [
-        (lambda real, fake, d=entry.d_loss: -d(real, fake)) if entry.zero_sum else entry.g_loss
-        for entry in _ALL
-    ]
-    return lax.switch(which, losses, real, fake)
-
-
-def slope(critic: Critic, x: Points) -> Points:
-    """The gradient of the critic with respect to each input: Float[batch, dim]."""
-    return jax.grad(lambda points: critic(points).sum())(x)
-
-
-def _half_mean_square(gradient: Points) -> Scalar:
-    return 0.5 * (gradient**2).sum(axis=1).mean()
-
-
-def between(real: Points, fake: Points, key: Array) -> Points:
-    """Points drawn uniformly on the segments that join each real to one fake."""
-    share = jax.random.uniform(key, (real.shape[0], 1))
-    return share * real + (1 - share) * fake
-
-
-def _distance_from_one(gradient: Points) -> Scalar:
-    # The norm has no gradient at 0: nudge it away, by far less than float32 can see near 1.
-    return ((jnp.sqrt((gradient**2).sum(axis=1) + 1e-12) - 1) ** 2).mean()
-
-
-@dataclass(frozen=True)
-class Penalty:
-    """A price on the critic's gradient: `of` what the gradient is `at` some points.
-
-    Attributes:
-        at: (real, fake, key) -> the points at which the gradient is taken.
-        of: gradient at these points -> the penalty, before its weight.
-        source: formula, authors, year, arXiv id.
-    """
-
-    at: Callable[[Points, Points, Array], Points]
-    of: Callable[[Points], Scalar]
-    source: str
-
-    def __call__(self, critic: Critic, real: Points, fake: Points, key: Array) -> Scalar:
-        return self.of(slope(critic, self.at(real, fake, key)))
-
-
-PENALTIES: dict[str, Penalty] = {
-    "r1": Penalty(
-        lambda real, fake, key: real,
-        _half_mean_square,
-        "1/2 E_p ||grad_x D||^2 (Mescheder et al. 2018, arXiv 1801.04406, eq. 9)",
-    ),
-    "r2": Penalty(
-        lambda real, fake, key: fake,
-        _half_mean_square,
-        "1/2 E_q ||grad_x D||^2 (Mescheder et al. 2018, arXiv 1801.04406, eq. 10)",
-    ),
-    "zero_gp": Penalty(
-        between,
-        _half_mean_square,
-        "1/2 E ||grad_x D||^2 on interpolates (Thanh-Tung et al. 2019, arXiv 1902.03984)",
-    ),
-    "wgan_gp": Penalty(
-        between,
-        _distance_from_one,
-        "E (||grad_x D|| - 1)^2 on interpolates (Gulrajani et al. 2017, arXiv 1704.00028, eq. 3)",
-    ),
-}
-
-
-def penalty(name: str) -> Penalty:
-    """The penalty called `name`; InputError with the nearest name if there is none."""
-    return PENALTIES[check_choice("penalty", name, PENALTIES)]
