@@ -205,7 +205,9 @@ class ConvDiscriminator(_Spec):
         if given.kind == "numbers":
             raise refuse_given("a ConvDiscriminator", given, "it can judge a label or a picture")
         if given.kind == "picture" and given.shape[:2] != (self.size, self.size):
-            raise refuse_given("a ConvDiscriminator", given, f"x has {self.size}x{self.size} pixels")
+            raise refuse_given(
+                "a ConvDiscriminator", given, f"x has {self.size}x{self.size} pixels"
+            )
         return _Discriminate(self, given, rngs)
 
 
