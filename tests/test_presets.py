@@ -9,6 +9,7 @@ import pytest
 from gan_lessons import training
 from gan_lessons.errors import InputError
 from gan_lessons.presets import DENSE_PAIRS, PRESETS, preset
+from gan_lessons.training import learner_of, loop
 
 PROMISED = ("ring", "grid", "ganlab-line", "ganlab-gaussians", "ganlab-ring", "ganlab-disjoint")
 
@@ -20,10 +21,10 @@ def test_the_promised_names_are_there():
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_ready_to_train(name, monkeypatch):
     """Its knobs are in range, a chunk traces (it is not compiled), and G can reach the data."""
-    monkeypatch.setattr(training, "_eigen", dict)  # an outermost jit alone takes options
+    monkeypatch.setattr(loop, "_eigen", dict)  # an outermost jit alone takes options
     found = preset(name)
     config, knobs = found.config, found.knobs
-    training.check_knobs(knobs)
+    learner_of(config).check(config, knobs)
     state = jax.eval_shape(lambda: training.init(config, 0))
     chunk = jax.eval_shape(lambda state: training.advance(config, state, knobs, 1), state)
     assert chunk.history.shape == (training.BLOCK, len(training.METRICS))
