@@ -1,11 +1,13 @@
 """The live player and its panels: what a notebook shows while a game is played."""
 
 from gan_lessons.live.display import fast, has_front_end, widget_check
-from gan_lessons.live.explorer import Choice, Explorer, Point, Slider, Toggle
+from gan_lessons.live.explorer import Explorer
+from gan_lessons.live.inputs import Choice, Point, Slider, Toggle
 from gan_lessons.live.panels import (
     Coverage,
     Densities,
     GradientNorms,
+    Histogram,
     ImageGrid,
     LatentGrid,
     LatentWalk,
@@ -14,6 +16,7 @@ from gan_lessons.live.panels import (
     Panel,
     Quality,
     Samples,
+    Sounds,
     StackModes,
 )
 from gan_lessons.live.player import Player, playground
@@ -24,6 +27,7 @@ __all__ = [
     "Densities",
     "Explorer",
     "GradientNorms",
+    "Histogram",
     "ImageGrid",
     "LatentGrid",
     "LatentWalk",
@@ -35,6 +39,7 @@ __all__ = [
     "Quality",
     "Samples",
     "Slider",
+    "Sounds",
     "StackModes",
     "Toggle",
     "fast",

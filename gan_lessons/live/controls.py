@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import threading
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 import ipywidgets as widgets
 
-from gan_lessons import objectives
+from gan_lessons.errors import InputError
+from gan_lessons.live.dials import Dial
 from gan_lessons.live.display import take_away
-from gan_lessons.live.screen import SIZES
-from gan_lessons.training import Knobs
-
-if TYPE_CHECKING:
-    from gan_lessons.live.player import Player
+from gan_lessons.live.screen import SIZES, Screen
+from gan_lessons.run import Run
+from gan_lessons.training import ended, knobs_of
 
 SPEEDS: dict[str, float | None] = {
     "1 step/s": 1.0,
@@ -26,131 +27,78 @@ SPEEDS: dict[str, float | None] = {
     "full speed": None,
 }
 PLAY, PAUSE = ("Play", "play"), ("Pause", "pause")  # label, icon
-
-# Where a slider can stand; what a game starts with joins them, exactly as it is.
-WEIGHTS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-DIGITS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
-RATES = (*(float(f"{digit}e{power}") for power in range(-5, 0) for digit in DIGITS), 1.0)
-SHARES = tuple(number / 20 for number in range(21))
-DECAYS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999)
-STOPS: dict[str, Sequence[float]] = {
-    "lr_d": RATES,
-    "lr_g": RATES,
-    "d_steps": range(11),
-    "g_steps": range(11),
-    "beta1": SHARES[:-1],
-    "beta2": DECAYS,
-    "ema": DECAYS,
-    "label_smoothing": SHARES[:11],
-    "feature_matching": SHARES,
-    "augment": SHARES,
-}
-LABELS = {
-    "objective": "objective",
-    "lr_d": "D's rate",
-    "lr_g": "G's rate",
-    "beta1": "β₁",
-    "beta2": "β₂",
-    "d_steps": "D steps",
-    "g_steps": "G steps",
-    "r1": "R1",
-    "r2": "R2",
-    "zero_gp": "zero-GP",
-    "wgan_gp": "WGAN-GP",
-    "clip": "clip",
-    "noise": "noise",
-    "label_smoothing": "smooth",
-    "ema": "averaging",
-    "feature_matching": "features",
-    "augment": "augment",
-    "l1": "L1",
-    "l2": "L2",
-}
-HELP = {
-    "objective": "What the two players are paid",
-    "lr_d": "Learning rate of the discriminator",
-    "lr_g": "Learning rate of the generator",
-    "d_steps": "Updates of D in each step",
-    "g_steps": "Updates of G in each step",
-    "r1": "Weight of the penalty on D's gradient at real points",
-    "r2": "Weight of the penalty on D's gradient at generated points",
-    "zero_gp": "Weight of the zero-centred penalty between real and fake",
-    "wgan_gp": "Weight of the WGAN gradient penalty",
-    "clip": "Bound on D's weights (0: none)",
-    "noise": "Standard deviation of the noise added to D's inputs",
-    "label_smoothing": "One-sided label smoothing: the real label is 1 minus this",
-    "beta1": "Adam's momentum",
-    "beta2": "Decay of Adam's second moment",
-    "ema": "Decay of the moving average of G's weights",
-    "feature_matching": "Share of G's loss that compares D's mean features",
-    "augment": "How much the pictures that D sees are moved, brightened and cut",
-    "l1": "Weight in G's loss of the mean difference between pairs of fake and real",
-    "l2": "Weight in G's loss of the mean squared difference between pairs of fake and real",
-}
-STYLE = {"description_width": "66px"}
+FOLLOW = 1.0  # seconds between the moves of sliders that follow a schedule
+HELD = 1.5  # seconds for which a slider that somebody has moved follows nothing
 
 
-def _choices(values: Sequence[float], now: float) -> list[tuple[str, float]]:
-    return [(f"{value:g}", value) for value in sorted({*values, now})]
+class Game(Protocol):
+    """What the controls need of a player."""
 
+    run: Run
+    screen: Screen
+    size: str
+    cursor: int | None
+    message: str
+    rate: float
 
-def slider(name: str, now: Any) -> Any:
-    """The widget that moves knob `name`, standing at `now`."""
-    common: dict[str, Any] = {
-        "description": LABELS[name],
-        "tooltip": HELP[name],
-        "style": STYLE,
-        "layout": widgets.Layout(width="306px"),
-    }
-    if name == "objective":
-        options = [(entry.replace("_", " "), entry) for entry in objectives.NAMES]
-        return widgets.Dropdown(options=options, value=now, **common)
-    stops = STOPS.get(name, WEIGHTS)
-    return widgets.SelectionSlider(options=_choices(stops, now), value=now, **common)
+    @property
+    def playing(self) -> bool: ...
+    @property
+    def training(self) -> bool: ...
+    @property
+    def settled(self) -> bool: ...
+    @property
+    def acting(self) -> Any: ...
+    @property
+    def shown_step(self) -> int: ...
+    def play(self) -> None: ...
+    def pause(self) -> None: ...
+    def step(self, who: str = "both") -> None: ...
+    def reset(self, seed: int | None = None) -> None: ...
+    def set(self, **knobs: Any) -> None: ...
+    def set_speed(self, steps_per_second: float | None) -> None: ...
+    def scrub(self, index: int) -> None: ...
+    def resize(self, size: str) -> None: ...
 
 
 class Controls:
-    """Everything that is on the page for one player.
+    """Everything that is on the page for one player: what it shows follows from the player.
 
-    The worker alone writes `image`, `status`, `message`, the play button's label and, while it
-    trains, the history slider; a person's moves arrive in other threads and only ask.
+    The worker shows pictures; whoever asks for something has the label of Play and the status
+    follow at once.
     """
 
-    def __init__(self, player: Player, names: Sequence[str]) -> None:
+    def __init__(self, player: Game, names: Sequence[str]) -> None:
         self.player = player
         # Never without a picture: Chromium does not show the next one of an image that had none
         # if it comes while the cell is out of sight, as when a whole lesson is run at once.
         blank, layout = player.screen.blank(), widgets.Layout(max_width="100%")
         self.image = widgets.Image(value=blank, format="png", layout=layout)
         self._fit_image(player.size)
-        self.status = widgets.HTML()
-        self.message = widgets.HTML()
-        self.knobs = {name: slider(name, getattr(player.run.knobs, name)) for name in LABELS}
-        for name, widget in self.knobs.items():
-            widget.observe(self._moved(name), "value")
+        self.status, self.message = widgets.HTML(), widgets.HTML()
+        known = [each for each in knobs_of(player.run.knobs).values() if each.slider]
+        self.dials = {each.name: Dial(each, getattr(player.acting, each.name)) for each in known}
+        self.knobs = {name: dial.slider for name, dial in self.dials.items()}
+        for name, slider in self.knobs.items():
+            slider.observe(self._moved(name), "value")
+        self._lock = threading.RLock()  # while one thread derives a label and shows it
+        self._ours: int | None = None  # the thread that is moving widgets to where they belong
+        self._state, self._followed = "", 0.0
+        self.closed = False
         self.box = widgets.VBox(
             [self._buttons(), *self._sliders(names), self._history(), self._lines(), self.image],
             layout=widgets.Layout(max_width=_width(player.size)),
         )
         self.box.add_class("gan-player")
+        self.tell()
+
+    # What is on the page.
 
     def _buttons(self) -> Any:
-        def button(label: str, tip: str, act: Callable[[], None], width: str = "76px") -> Any:
-            made = widgets.Button(
-                description=label, tooltip=tip, layout=widgets.Layout(width=width)
-            )
-            made.on_click(lambda _: act())
-            return made
-
         player = self.player
-        self.play = button(PLAY[0], "Train, or stop training", self._toggle, "92px")
+        self.play = _button(PLAY[0], "Train, or stop training", self._toggle, "92px")
         self.play.icon = PLAY[1]
         self.play.button_style = "primary"
-        steps = [
-            button("step D", "One step of the discriminator alone", lambda: player.step("d")),
-            button("step G", "One step of the generator alone", lambda: player.step("g")),
-            button("step both", "One step of both players", lambda: player.step("both"), "84px"),
-        ]
         self.seed = widgets.BoundedIntText(
             value=player.run.seed,
             min=0,
@@ -160,7 +108,7 @@ class Controls:
             style={"description_width": "32px"},
             layout=widgets.Layout(width="110px"),
         )
-        reset = button("reset", "Start over from the seed", lambda: player.reset(self.seed.value))
+        reset = _button("reset", "Start over from the seed", self._reset)
         self.speed = widgets.SelectionSlider(
             options=list(SPEEDS),
             value="full speed",
@@ -177,13 +125,23 @@ class Controls:
             layout=widgets.Layout(width="84px"),
         )
         self.big.observe(self._resize, "value")
-        return _row([self.play, *steps, reset, self.seed, self.speed, self.big])
+        return _row([self.play, *self._steps(), reset, self.seed, self.speed, self.big])
+
+    def _steps(self) -> list[Any]:
+        step = self.player.step
+        if "d_steps" not in knobs_of(self.player.run.knobs):
+            return [_button("step", "One step", step)]
+        return [
+            _button("step D", "One step of the discriminator alone", lambda: step("d")),
+            _button("step G", "One step of the generator alone", lambda: step("g")),
+            _button("step both", "One step of both players", lambda: step("both"), "84px"),
+        ]
 
     def _sliders(self, names: Sequence[str]) -> list[Any]:
-        shown = [self.knobs[name] for name in names]
-        rest = [widget for name, widget in self.knobs.items() if name not in names]
+        shown = [self.dials[name].box for name in names]
+        rest = [dial.box for name, dial in self.dials.items() if name not in names]
         more = widgets.Accordion([_row(rest)], titles=["more knobs"], selected_index=None)
-        return [_row(shown), more]
+        return [_row(shown), *([more] if rest else [])]
 
     def _history(self) -> Any:
         self.past = widgets.IntSlider(
@@ -209,54 +167,134 @@ class Controls:
         else:
             self.player.play()
 
+    def _reset(self) -> None:
+        self.player.reset(self.seed.value)
+
     def _moved(self, name: str) -> Callable[[Any], None]:
-        return lambda change: self.player.set(**{name: change.new})
+        def ask(change: Any) -> None:
+            if self._person:
+                self.dials[name].touched = time.monotonic()
+                try:
+                    self.player.set(**{name: change.new})
+                    self.dials[name].say(change.new)
+                except InputError as error:
+                    self.say(str(error))
+                    self._show_knobs([name])
+
+        return ask
 
     def _speed(self, change: Any) -> None:
-        self.player.set_speed(SPEEDS[change.new])
+        if self._person:
+            self.player.set_speed(SPEEDS[change.new])
 
     def _resize(self, change: Any) -> None:
-        size = "projector" if change.new else "notebook"
+        if self._person:
+            self.player.resize("projector" if change.new else "notebook")
+
+    def _scrubbed(self, change: Any) -> None:
+        if self._person:
+            self.player.scrub(change.new)
+
+    @property
+    def _person(self) -> bool:
+        """Whether a widget moves because somebody moves it, and not to where we put it."""
+        return not self.closed and self._ours != threading.get_ident()
+
+    # What is shown. A page is slower at taking messages in than we are at sending them.
+
+    @contextlib.contextmanager
+    def _putting(self) -> Iterator[None]:
+        """Widgets may be moved in here without anybody asking for anything."""
+        with self._lock:
+            self._ours, before = threading.get_ident(), self._ours
+            try:
+                yield
+            finally:
+                self._ours = before
+
+    def show(self, picture: bytes, words: bool = True) -> None:
+        """Put one frame on the page; with `words` the state of the run too."""
+        with self.image.hold_sync():
+            self.image.format = "png" if picture[:1] == b"\x89" else "jpeg"
+            self.image.value = picture
+        if words:
+            self._show_history()
+            self._follow()
+            self.tell(anew=True)
+
+    def say(self, message: str) -> None:
+        """Show a sentence beside the status."""
+        self.message.value = html.escape(message)
+
+    def tell(self, anew: bool = False) -> None:
+        """Show whether it plays; `anew` writes the status again though that has not changed."""
+        with self._lock:
+            label, icon = PAUSE if self.player.playing else PLAY
+            if self.play.description != label:
+                self.play.description, self.play.icon = label, icon
+            if anew or _state(self.player) != self._state:
+                self._state = _state(self.player)
+                self.status.value = _status(self.player)
+
+    def _show_history(self) -> None:
+        steps, cursor = sorted(self.player.run.snapshots), self.player.cursor
+        at = len(steps) - 1 if cursor is None else steps.index(cursor) if cursor in steps else None
+        if cursor is None or (self.player.settled and at is not None):
+            with self._putting():  # two messages: taken in one, the page sends a value back
+                self.past.max = len(steps) - 1
+                self.past.value = at
+
+    def _follow(self) -> None:
+        """Move the sliders to what acts now, but for those that somebody is moving."""
+        now, training = time.monotonic(), self.player.training
+        if training and now - self._followed < FOLLOW:
+            return
+        self._followed = now
+        held = {name for name, dial in self.dials.items() if now - dial.touched < HELD}
+        if training or not self.player.settled:
+            self._show_knobs([name for name in self.dials if name not in held])
+        else:
+            self._show_knobs(list(self.dials))
+
+    def _show_knobs(self, names: Sequence[str]) -> None:
+        acting = self.player.acting
+        with self._putting():
+            for name in names:
+                self.dials[name].stand_at(getattr(acting, name))
+
+    def fit(self, size: str) -> None:
+        """Take the width that a size needs."""
+        with self._putting():
+            self.big.value = size == "projector"
         self.box.layout.max_width = _width(size)
         self._fit_image(size)
-        self.player.resize(size)
 
     def _fit_image(self, size: str) -> None:
         """Pixel for pixel: scaling a picture costs a browser more than showing it."""
         inches, _, dpi = SIZES[size]
         self.image.layout.width = f"{round(inches * dpi)}px"
 
-    def _scrubbed(self, change: Any) -> None:
-        if threading.current_thread() is not self.player.worker:
-            self.player.scrub(change.new)
+    def show_speed(self, speed: float | None) -> None:
+        """Stand at this speed, if it is one of those on the slider."""
+        named = [name for name, value in SPEEDS.items() if value == speed]
+        if named:
+            with self._putting():
+                self.speed.value = named[0]
 
-    # What the worker shows. A page is slower at taking messages in than we are at sending them.
-
-    def show(self, picture: bytes, player: Player, words: bool = True) -> None:
-        """Put one frame on the page; with `words` the state of the run too."""
-        with self.image.hold_sync():
-            self.image.format = "png" if picture[:1] == b"\x89" else "jpeg"
-            self.image.value = picture
-        if words:
-            self._show_history(player)
-            self.tell(player)
-
-    def tell(self, player: Player) -> None:
-        """Say whether it trains, without a new picture."""
-        label, icon = PAUSE if player.playing else PLAY
-        if self.play.description != label:
-            self.play.description, self.play.icon = label, icon
-        self.status.value = _status(player)
-
-    def _show_history(self, player: Player) -> None:
-        last = len(player.run.snapshots) - 1
-        if player.cursor is None:  # two messages: taken in one, the page sends a value back
-            self.past.max = last
-            self.past.value = last
+    def show_seed(self, seed: int) -> None:
+        """Stand at this seed."""
+        self.seed.value = seed
 
     def close(self) -> None:
         """Take everything off the page."""
+        self.closed = True
         take_away(self.box)
+
+
+def _button(label: str, tip: str, act: Callable[[], None], width: str = "76px") -> Any:
+    made = widgets.Button(description=label, tooltip=tip, layout=widgets.Layout(width=width))
+    made.on_click(lambda _: act())
+    return made
 
 
 def _row(children: Sequence[Any]) -> Any:
@@ -267,15 +305,28 @@ def _width(size: str) -> str:
     return "940px" if size == "notebook" else "1410px"
 
 
-def _status(player: Player) -> str:
-    state = "training" if player.training else "paused"
-    knobs: Knobs = player.run.knobs
-    speed = f" at {player.rate:,.0f} steps/s" if player.training else ""
+def _state(player: Game) -> str:
+    """What it is doing, and about to do."""
+    if player.training:
+        return "training" if player.playing else "pausing"
+    return "starting" if player.playing else "paused"
+
+
+def _status(player: Game) -> str:
+    state, acting = _state(player), player.acting
+    waiting = " …" if state in ("pausing", "starting") else ""
+    speed = f" at {player.rate:,.0f} steps/s" if state == "training" else ""
     step = f"{player.run.step:,}"
     step = step if player.cursor is None else f"{player.cursor:,} of {step}"
-    rates = f"D's rate {knobs.lr_d:.2g}, G's rate {knobs.lr_g:.2g}"
-    data = (
-        f"data-state='{state}' data-step='{player.run.step}' data-lr-d='{knobs.lr_d:g}' "
-        f"data-objective='{html.escape(str(knobs.objective))}'"
+    rates = ", ".join(
+        f"{each.label} {getattr(acting, name):.2g}"
+        for name, each in knobs_of(acting).items()
+        if each.slider and (name.startswith("lr") or name == "rate")
     )
-    return f"<span class='gan-status' {data}>{state}{speed} · step {step} · {rates}</span>"
+    over = ended(player.run.knobs, player.shown_step)
+    schedule = " · the schedule is over: all stays as it is now" if over else ""
+    data = f"data-state='{state}' data-step='{player.run.step}'"
+    data += f" data-lr-d='{getattr(acting, 'lr_d', 0):g}'"
+    data += f" data-objective='{html.escape(str(getattr(acting, 'objective', '')))}'"
+    said = f"{state}{waiting}{speed} · step {step} · {rates}{schedule}"
+    return f"<span class='gan-status' {data}>{said}</span>"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 FAST = os.environ.get("GAN_LESSONS_FAST", "") not in ("", "0")
 
@@ -36,14 +36,24 @@ def has_front_end() -> bool:
     return kernel is not None and (voila or bool(getattr(kernel, "_allow_stdin", False)))
 
 
-def cell_id() -> str | None:
-    """The id of the cell being run, where the front end tells it."""
-    kernel = _kernel()
-    if kernel is None:
-        return None
+class Place(NamedTuple):
+    """A cell of a notebook, and the run of it in which something is shown."""
+
+    cell: str
+    run: str
+
+
+def here() -> Place | None:
+    """The cell that is being run; None where there is none.
+
+    A front end that does not name its cells is told by what stands in them: running a cell again
+    runs the same text.
+    """
     try:
-        return kernel.get_parent().get("metadata", {}).get("cellId")
-    except (AttributeError, LookupError):
+        parent = _kernel().get_parent()
+        name = parent["metadata"].get("cellId") or parent["content"]["code"]
+        return Place(name, parent["header"]["msg_id"])
+    except (AttributeError, LookupError, TypeError):
         return None
 
 

@@ -1,34 +1,31 @@
-"""A figure with sliders: callbacks store what is wanted, one worker computes and draws."""
+"""Any figure with sliders, switches and points to drag, drawn by one worker."""
 
 from __future__ import annotations
 
-import html
 import inspect
-import io
-import itertools
-import threading
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
-import ipywidgets as widgets
-import matplotlib as mpl
 import numpy as np
-from IPython.core.getipython import get_ipython
 from matplotlib.figure import Figure
 from PIL import Image
 
 from gan_lessons.errors import InputError, check_choice, check_number
-from gan_lessons.live.display import cell_id, has_front_end, take_away
+from gan_lessons.live.canvas import Canvas
+from gan_lessons.live.display import has_front_end
 from gan_lessons.live.front_end import FrontEnd
-from gan_lessons.live.pad import Choice, Pad, Point, Slider, Toggle
-from gan_lessons.plots import STYLE, figure, small_png
+from gan_lessons.live.inputs import Choice, Point, Slider, Toggle
+from gan_lessons.live.sheet import Sheet
+from gan_lessons.live.stage import Stage
+from gan_lessons.live.wishes import Drag, Pause, Play, Resize, Turn, Wish
+from gan_lessons.plots import small_png
+from gan_lessons.training.runtime import prepare
 
 PICTURE = 0.05  # seconds from one picture to the next while it plays
 REST = 0.25  # seconds without a move until the picture is sent once more, without loss
+POLL = 0.05  # seconds from one look at a front end that does not keep up to the next
 BEHIND = 2  # pictures that a slow front end may lag before we stop sending
-PLAY, PAUSE = ("Play", "play"), ("Pause", "pause")  # label, icon
-DESK, PROJECTOR = 100, 150  # dots per inch
 
 Values = dict[str, Any]
 
@@ -49,10 +46,12 @@ class Explorer:
         still: how often `advance` is called before a still picture.
         controls: by the names of update's arguments.
 
+    Attributes:
+        drawn: the values that the last picture shows.
+        message: what was last said on the page.
+
     Raises: InputError if `update` does not take the controls by their names.
     """
-
-    _shown: ClassVar[list[Explorer]] = []
 
     def __init__(
         self,
@@ -62,32 +61,24 @@ class Explorer:
         still: int = 0,
         **controls: Slider | Toggle | Choice | Point,
     ) -> None:
+        prepare()
         self.controls, self.still = controls, still
-        self.name = getattr(build, "__qualname__", type(build).__name__)
+        self.canvas = Canvas(build, size)
+        self.figure = self.canvas.figure
         self._points = {name: c for name, c in controls.items() if isinstance(c, Point)}
-        self.figure = figure(*size)
-        with mpl.rc_context(STYLE):
-            built = build(self.figure)
-        self._update, self._advance = built if isinstance(built, tuple) else (built, None)
         self._wanted: Values = {name: control.value for name, control in controls.items()}
         self._check_controls()
-        self.drawn: Values = {}  # the values that the last picture shows
-        self.playing, self.message = False, ""
-        self._background: Any = None
-        self._dpi = DESK
-        self._drawing, self._bell = threading.RLock(), threading.Condition(threading.RLock())
-        self._fresh = self._rough = self._closed = False
-        self._drag: list[float] | None = None  # what the pad told last, until it is followed
+        self.drawn: Values = {}
+        self.message = ""
+        self._fresh = self._rough = False  # a picture is due; the last one was sent with loss
         self._press, self._held = 0.0, ""
-        self._setter = 0  # the thread that is setting widgets, whose callbacks ask for nothing
         self.front_end = FrontEnd(BEHIND)
-        self.worker: threading.Thread | None = None
-        self.box: Any = None
-        self.button: Any = None
+        self.stage = Stage(self, "gan-explorer", self.front_end)
+        self.sheet: Sheet | None = None
 
     def _check_controls(self) -> None:
         try:
-            inspect.signature(self._update).bind(**self._wanted)
+            inspect.signature(self.canvas.update).bind(**self._wanted)
         except TypeError as error:
             names = ", ".join(self._wanted) or "none"
             raise InputError(f"update must take the controls ({names}) by name: {error}") from None
@@ -95,7 +86,7 @@ class Explorer:
         for name, point in self._points.items():
             check_number(f"axes of {name}", point.axes, 0, last, integer=True)
 
-    # What a person, or a script, can ask for. Each call but `picture` returns at once.
+    # ---- what a person, or a script, can ask for; each call but `picture` returns at once
 
     def values(self, **given: Any) -> Values:
         """Set some values (InputError if one is not allowed) and return all that are wanted."""
@@ -103,209 +94,134 @@ class Explorer:
         for name, value in given.items():
             check_choice("control", name, self.controls)
             checked[name] = self.controls[name].check(name, value)
-        self._want(checked)
-        if self.box and checked:
+        if checked:
+            self.stage.ask(Turn(checked))
             self._show_values(checked)
-        return dict(self._wanted)
+        return self.wanted
+
+    @property
+    def wanted(self) -> Values:
+        """All values, as they will be when what was asked for is done."""
+        values = dict(self._wanted)
+        for wish in self.stage.pending:
+            if isinstance(wish, Turn):
+                values.update(wish.values)
+        return values
+
+    @property
+    def playing(self) -> bool:
+        """Whether it plays once everything that was asked for is done."""
+        return self.stage.playing
 
     def play(self) -> None:
         """Call `advance` again and again, and show what comes of it."""
-        if self._advance is None:
+        if self.canvas.advance is None:
             raise InputError("nothing to play: build returned no advance function")
         self.front_end.greet()
-        self._play(True)
-        self._want({})
+        self.stage.ask(Play())
 
     def pause(self) -> None:
         """Stop after the call of `advance` that is under way."""
-        self._play(False)
-        self._want({})
+        self.stage.ask(Pause())
+
+    def wait(self, timeout: float = 60.0) -> None:
+        """Block until everything asked for has been done; TimeoutError after `timeout` seconds."""
+        self.stage.wait(timeout)
 
     def picture(self) -> bytes:
         """The figure with the present values, as PNG."""
-        return small_png(Image.fromarray(self._draw(dict(self._wanted))))
+        self.wait()
+        return small_png(Image.fromarray(self._draw()))
 
     def close(self) -> None:
         """Stop the worker and take the figure off the page."""
-        self._closed, self.playing = True, False
-        with self._bell:
-            self._bell.notify_all()
-        if self.worker and self.worker is not threading.current_thread():
-            self.worker.join(timeout=10)
+        self.stage.close()
         self.front_end.close()
-        if self.box:
-            take_away(self.box)
-        if self in self._shown:
-            self._shown.remove(self)
+        sheet, self.sheet = self.sheet, None
+        if sheet:
+            sheet.close()
 
-    # Showing.
+    # ---- showing
 
     def _ipython_display_(self) -> None:
         from IPython.display import Image as Picture
         from IPython.display import display
 
         if not has_front_end():
-            self._draw(dict(self._wanted))  # as on a page, `advance` comes after an `update`
-            for _ in range(self.still if self._advance else 0):
-                self._advance()
+            self._draw()  # as on a page, `advance` comes after an `update`
+            for _ in range(self.still if self.canvas.advance else 0):
+                self.canvas.advance()
             display(Picture(self.picture(), width=round(100 * self.figure.get_figwidth())))
             return
-        self._replace_former()
-        self._make_widgets()
-        self._send(crisp=True)
-        display(self.box)
-
-    def _replace_former(self) -> None:
-        """Close what an earlier run of this cell has shown."""
-        shell = get_ipython()
-        self.cell, self.run = cell_id() or self.name, getattr(shell, "execution_count", None)
-        for other in list(self._shown):
-            if other is self or (other.cell == self.cell and other.run != self.run):
-                other.close()
-        self._closed = False
-        self._shown.append(self)
-
-    def _make_widgets(self) -> None:
-        self.inputs = {name: each.widgets(name) for name, each in self.controls.items()}
-        for name, made in self.inputs.items():
-            for widget in made:
-                widget.observe(self._moved(name), "value")
-        self.image = widgets.Image(layout={"width": "100%", "grid_area": "picture", "margin": "0"})
-        self.note = widgets.HTML()
-        self.front_end.connect()
-        self.big = widgets.ToggleButton(value=False, description="projector", tooltip="Larger")
-        self.big.layout.width = "84px"
-        self.big.observe(lambda _: self._resize(), "value")
-        row = widgets.HBox([*self._buttons(), *itertools.chain(*self.inputs.values()), self.big])
-        row.layout.flex_flow = "row wrap"
-        self.page = widgets.GridBox([self.image, *self._pads()])
-        self.page.layout.grid_template_areas = '"picture"'
-        self.box = widgets.VBox([row, self.page, self.note])
-        self.box.add_class("gan-explorer")
-        self._fit_page()
-
-    def _fit_page(self) -> None:
-        """Room for one pixel of the page a pixel of the picture; less if the page is narrow."""
-        wide = round(self._dpi * self.figure.get_figwidth())
-        self.page.layout.width, self.page.layout.max_width = f"{wide}px", "100%"
-        self.box.layout.max_width = f"{wide + 10}px"
-
-    def _buttons(self) -> list[Any]:
-        if self._advance is None:
-            return []
-        self.button = widgets.Button(tooltip="Go on, or stop", button_style="primary")
-        self.button.layout.width = "92px"
-        self.button.on_click(lambda _: self.pause() if self.playing else self.play())
-        self._play(False)
-        return [self.button]
-
-    def _pads(self) -> list[Any]:
-        if not self._points:
-            return []
-        self.pad = Pad(layout={"grid_area": "picture", "margin": "0"})
-        self.pad.observe(self._dragged, "drag")
-        return [self.pad]
-
-    # What arrives in other threads: store it, ring the bell, return.
-
-    def _want(self, values: Values) -> None:
-        with self._bell:
-            self._wanted.update(values)
-            self._fresh = True
-            if self.box and not self._closed and not (self.worker and self.worker.is_alive()):
-                self.worker = threading.Thread(target=self._work, name="gan-explorer", daemon=True)
-                self.worker.start()
-            self._bell.notify_all()
-
-    def _moved(self, name: str) -> Callable[[Any], None]:
-        def store(_: Any) -> None:
-            new = [widget.value for widget in self.inputs[name]]
-            if threading.get_ident() != self._setter:
-                self._want({name: tuple(new) if len(new) > 1 else new[0]})
-
-        return store
-
-    def _resize(self) -> None:
-        self._dpi = PROJECTOR if self.big.value else DESK
-        self._fit_page()
-        self._want({})
-
-    def _dragged(self, change: Any) -> None:
-        with self._bell:
-            self._drag = change.new
-        self._want({})
-
-    def _play(self, on: bool) -> None:
-        self.playing = on
-        if self.button:
-            self.button.description, self.button.icon = PAUSE if on else PLAY
+        self.stage.enter()
+        if self.sheet is None:
+            self.front_end.connect()
+            self.sheet = Sheet(self)
+            self._show_values(self.wanted)
+            self._send(crisp=True)
+        display(self.sheet.box)
+        self.tell()
 
     def _show_values(self, values: Values) -> None:
-        self._setter = threading.get_ident()
-        for name, value in values.items():
-            parts = value if name in self._points else (value,)
-            for widget, part in zip(self.inputs[name], parts, strict=True):
-                widget.value = part
-        self._setter = 0
+        if sheet := self.sheet:
+            sheet.stand_at(values)
 
-    # The worker. Nothing below runs in another thread, but for the first picture.
+    def tell(self) -> None:
+        """Have the page show whether it plays."""
+        if sheet := self.sheet:
+            sheet.tell()
 
-    def _work(self) -> None:
-        while self._wait():
-            try:
-                self._turn()
-            except Exception as error:
-                self._play(False)
-                self._rough = False  # or the same would be tried again at once
-                name = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-                self._say(f"{name}{error}")
+    def say(self, message: str) -> None:
+        """Show a sentence on the page."""
+        self.message = message
+        if sheet := self.sheet:
+            sheet.say(message)
 
-    def _wait(self) -> bool:
-        """Sleep until there is something to do; False when all is over."""
-        with self._bell:
-            while not (self._closed or self.playing or self._due()):
-                self._bell.wait(0.05 if self._fresh or self._rough else None)
-        return not self._closed
+    # ---- the worker; nothing below runs in another thread, but for a first or a still picture
+
+    def fulfil(self, wish: Wish) -> None:
+        """Do what one wish asks."""
+        self._fresh = True
+        match wish:
+            case Turn(values):
+                self._wanted.update(values)
+            case Drag(places):
+                self._follow(places)
+            case Resize(dpi):
+                self.canvas.dpi = dpi
+
+    def turn(self, fresh: bool) -> float | None:
+        """Advance once if it plays, and send the picture that is due.
+
+        Nobody sees anything where it is not on a page, and so nothing is drawn.
+        """
+        if self.stage.on:
+            self.canvas.advance()
+        if self.sheet and self._due():
+            fresh, self._fresh, self._rough = self._fresh, False, False  # not again if it raises
+            self._send(crisp=not (fresh or self.stage.on))
+            if fresh:
+                self.say("")
+        if self.stage.on:
+            return 0.0
+        return POLL if self.sheet and (self._fresh or self._rough) else None
 
     def _due(self) -> bool:
-        rested = self._rough and time.monotonic() - self.front_end.sent_at > REST
-        return (self._fresh or rested) and self.front_end.keeps_up
+        since = time.monotonic() - self.front_end.sent_at
+        due = since > PICTURE if self.stage.on else self._fresh or (self._rough and since > REST)
+        return due and self.front_end.keeps_up
 
-    def _turn(self) -> None:
-        fresh, self._fresh = self._fresh, False
-        if self.playing and not self._go_on():
-            self._fresh |= fresh
-            return
-        self._follow_drag()
-        self._send(crisp=not (fresh or self.playing))
-        if fresh:
-            self._say("")
-
-    def _go_on(self) -> bool:
-        """Advance once; whether it is time for a picture."""
-        with self._drawing:
-            self._advance()
-        if self.front_end.deserted:
-            self._play(False)
-            self._say("paused: nobody seems to be watching; press Play to go on")
-        return time.monotonic() - self.front_end.sent_at > PICTURE and self.front_end.keeps_up
-
-    def _follow_drag(self) -> None:
+    def _follow(self, places: tuple[float, ...]) -> None:
         """Move the point that was nearest to the press to where the finger is now."""
-        drag, self._drag = self._drag, None
-        if drag is None:
-            return
-        press, *places = drag
-        began, now = (np.reshape(places, (2, 2)) * [1, -1] + [0, 1]) * self.figure.bbox.size
+        press, *rest = places
+        began, now = (np.reshape(rest, (2, 2)) * [1, -1] + [0, 1]) * self.figure.bbox.size
         if press != self._press:
             self._press, self._held = press, self._point_at(began)
         if self._held:
             point = self._points[self._held]
             at = self._axes(point).transData.inverted().transform(now)
-            moved = {self._held: point.nearest(*at)}
-            with self._bell:
-                self._wanted.update(moved)
-            self._show_values(moved)
+            self._wanted[self._held] = point.nearest(*at)
+            self._show_values({self._held: self._wanted[self._held]})
 
     def _point_at(self, pixel: np.ndarray) -> str:
         """The name of the point that lies nearest to a pixel, on axes around it; "" if none."""
@@ -320,41 +236,16 @@ class Explorer:
         return self.figure.axes[point.axes]
 
     def _send(self, crisp: bool) -> None:
-        picture, buffer = Image.fromarray(self._draw(dict(self._wanted))), io.BytesIO()
-        if crisp:
-            picture.save(buffer, "PNG", compress_level=1)
-        else:
-            picture.save(buffer, "JPEG", quality=85)
-        with self.image.hold_sync():
-            self.image.format = "png" if crisp else "jpeg"
-            self.image.value = buffer.getvalue()
-        self._rough = not crisp
-        self.front_end.count()
-        self.front_end.ask()
+        picture = Image.fromarray(self._draw())
+        if sheet := self.sheet:
+            sheet.show(picture, crisp)
+            self._rough = not crisp
+            self.front_end.count()
+            self.front_end.ask()
 
-    def _say(self, message: str) -> None:
-        if message != self.message:
-            self.message, self.note.value = message, html.escape(message)
-
-    # Drawing, by one thread at a time.
-
-    def _draw(self, values: Values) -> np.ndarray:
-        """Draw the figure for some values; pixels [height, width, 3]."""
-        with self._drawing:
-            resized = self._dpi != self.figure.dpi
-            self.figure.set_dpi(self._dpi)
-            if self._update(**values) or resized or self._background is None:
-                self._draw_background()
-            self.figure.canvas.restore_region(self._background)
-            for artist in self._moving:
-                self.figure.draw_artist(artist)
-            self.drawn = values
-            return np.array(self.figure.canvas.buffer_rgba())[..., :3]
-
-    def _draw_background(self) -> None:
-        with mpl.rc_context(STYLE):
-            self.figure.canvas.draw()
-        self.figure.set_layout_engine("none")  # from now on the axes stay where they are
-        self._background = self.figure.canvas.copy_from_bbox(self.figure.bbox)
-        moving = self.figure.findobj(lambda artist: artist.get_animated())
-        self._moving = sorted(moving, key=lambda artist: artist.get_zorder())
+    def _draw(self) -> np.ndarray:
+        """Draw the figure for the present values; pixels [height, width, 3]."""
+        values = dict(self._wanted)
+        pixels = self.canvas.draw(values)
+        self.drawn = values
+        return pixels

@@ -99,6 +99,13 @@ class Run:
                 self._state = self._replayed(self._step)  # an interrupt came at a bad moment
             return self._state
 
+    @state.setter
+    def state(self, state: State) -> None:
+        """Go on from another state of the same shapes, for an experiment."""
+        with self._landed():
+            self._state = state
+            self._remember()
+
     @property
     def step(self) -> int:
         """Steps taken so far."""

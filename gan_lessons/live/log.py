@@ -1,0 +1,41 @@
+"""Where tracebacks of the live layer are kept: pages show one sentence, this file the rest."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import traceback
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+SIZE = 200_000  # bytes, after which the file is begun anew; one older file is kept
+_last: list[str] = []  # the traceback written last: a figure that fails 20 times a second fails once
+
+
+def log_path() -> Path:
+    """The file of tracebacks. It is there once there was something to write."""
+    state = os.environ.get("XDG_STATE_HOME", "")
+    home = state if os.path.isabs(state) else os.path.expanduser(os.path.join("~", ".local", "state"))
+    return Path(home, "gan-lessons", "errors.log")
+
+
+class _Quiet(RotatingFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say nothing where the file cannot be written: the page has said what went wrong."""
+
+
+def keep_traceback(error: BaseException, where: str) -> None:
+    """Add the traceback of `error` to the log, unless it was the last one there. Never fails."""
+    text = "".join(traceback.format_exception(error))
+    if _last == [text]:
+        return
+    _last[:] = [text]
+    with contextlib.suppress(OSError):
+        path = log_path()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = _Quiet(path, maxBytes=SIZE, backupCount=1, encoding="utf-8", delay=True)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        fields = {"name": "gan_lessons.live", "msg": f"{where}\n{text}", "levelname": "ERROR"}
+        handler.emit(logging.makeLogRecord(fields))
+        handler.close()
