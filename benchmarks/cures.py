@@ -14,9 +14,11 @@ import statistics
 from run import engine, interleaved
 
 from gan_lessons.papers import TABLES
+from gan_lessons.training.runtime import prepare
 
 
 def main() -> None:
+    prepare()
     parser = argparse.ArgumentParser(description="the cost of each cure")
     parser.add_argument("--rounds", type=int, default=5, help="how often each game is timed")
     parser.add_argument("--seconds", type=float, default=0.3, help="length of one timing")

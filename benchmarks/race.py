@@ -22,6 +22,7 @@ from gan_lessons.images import digits
 from gan_lessons.metrics import FrechetMeter, confidence_interval
 from gan_lessons.presets import DENSE_PAIRS, preset
 from gan_lessons.run import Run
+from gan_lessons.training.runtime import prepare
 
 ARTICLES = (*DENSE_PAIRS, "conv-256-128", "conv-256-128-tanh", "dcgan")
 OURS = ("digits", "small-conv")
@@ -61,6 +62,7 @@ def add(path: Path, row: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    prepare()
     parser = argparse.ArgumentParser(description="equal seconds for every network")
     parser.add_argument("names", nargs="*", default=[*ARTICLES, *OURS], metavar="NAME")
     parser.add_argument("--seconds", type=float, default=30.0, help="of training, for each run")

@@ -27,6 +27,7 @@ from gan_lessons.errors import InputError, check_choice, check_number
 from gan_lessons.networks import MLP
 from gan_lessons.presets import preset
 from gan_lessons.training import Config, Knobs
+from gan_lessons.training.runtime import prepare
 
 
 @dataclass(frozen=True)
@@ -243,6 +244,7 @@ def chosen(names: list[str]) -> list[str]:
 
 
 def main(argv: list[str] | None = None) -> int:
+    prepare()
     given = arguments(argv)
     try:
         names = chosen(given.names)

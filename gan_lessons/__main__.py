@@ -28,7 +28,7 @@ def main(argv: "list | None" = None) -> int:
     """Run one command line; returns its exit status (the console script calls this too)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        prepare(arguments)
+        ensure_installed(arguments)
     except Trouble as trouble:
         print(f"gan-lessons: {trouble}", file=sys.stderr)
         return 1
@@ -40,7 +40,7 @@ def main(argv: "list | None" = None) -> int:
     return command(arguments)
 
 
-def prepare(argv: list) -> None:
+def ensure_installed(argv: list) -> None:
     """Return if the command can run here; otherwise take one step towards that and start again."""
     extra = "test" if argv[:1] == ["test"] else ""
     tried = os.environ.pop(TRIED, "")

@@ -1,10 +1,20 @@
 """`python -m tests`: every check of the project, with a line of verdict for each tool.
 
 python -m tests                   formatter, linter, types, notebooks, then pytest
-python -m tests --static          all of that but pytest
+python -m tests --quick           the same in less than 90 seconds: without slow tests
+python -m tests --long            the same with the tests that are marked `long`
+python -m tests --static          the same without pytest
 python -m tests --fix             as --static, after putting right what a tool can put right
 python -m tests --engine          pytest alone, without what is marked `browser` or `slow`
+python -m tests --measure         pytest alone, and write tests/slow.txt anew
 python -m tests -- -k ring -x     what stands after `--` goes to pytest, and it runs in one process
+
+Run --quick before every commit and the whole before a push. What is quick is measured:
+tests/slow.txt lists the test functions that took longer than a second; a test that is not listed is
+run, so a new one is from the start. When the list has aged, --measure on a machine with nothing
+else to do, and then --quick --measure, make it anew. Marked are: `browser`, for a real browser;
+`slow`, for lessons in kernels of their own; `long`, for what takes minutes (soaking, fuzzing,
+ten seeds).
 """
 
 from __future__ import annotations
@@ -39,7 +49,7 @@ def run_checks(argv: list[str] | None = None) -> int:
     options = parse(sys.argv[1:] if argv is None else argv)
     if options.fix:
         verdicts(FIXES)
-    failed = [] if options.engine else verdicts(CHECKS)
+    failed = [] if options.engine or options.measure else verdicts(CHECKS)
     if not (options.fix or options.static) and not pytest(options):
         failed.append("pytest")
     if failed:
@@ -55,8 +65,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     group = parser.add_mutually_exclusive_group()
-    for flag in ("--fix", "--static", "--engine"):
+    for flag in ("--fix", "--static", "--engine", "--quick", "--long"):
         group.add_argument(flag, action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("pytest", nargs="*", metavar="-- ARGUMENTS", help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
@@ -79,9 +90,10 @@ def verdict(name: str, command: list[str]) -> bool:
 
 def pytest(options: argparse.Namespace) -> bool:
     """Run pytest in view; returns whether it passed."""
-    marked = ["-m", "not browser and not slow"] if options.engine else []
-    command = python("pytest", *marked, *(options.pytest or shared_out()))
-    return not subprocess.call(command, cwd=ROOT)
+    ours = [f"--{name}" for name in ("quick", "long", "measure") if getattr(options, name)]
+    if options.engine:
+        ours += ["-m", "not browser and not slow"]
+    return not subprocess.call(python("pytest", *ours, *(options.pytest or shared_out())), cwd=ROOT)
 
 
 def shared_out() -> list[str]:

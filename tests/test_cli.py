@@ -18,7 +18,7 @@ import jax
 import numpy as np
 import pytest
 
-from gan_lessons import checkpoints, cli, interpreter, papers, training
+from gan_lessons import cli, interpreter, papers, training
 from gan_lessons.cli import doctor, reproduce, train
 from gan_lessons.cli.lab import START
 from gan_lessons.cli.parser import command_line_parser
@@ -27,8 +27,8 @@ from gan_lessons.cli.settings import read_settings
 from gan_lessons.distributions import Normal, Ring, Uniform, WithBits
 from gan_lessons.networks import MLP
 from gan_lessons.presets import Preset, preset
-from gan_lessons.run import Run
-from gan_lessons.training import Config, Knobs
+from gan_lessons.training import Config, Knobs, checkpoints
+from gan_lessons.training.run import Run
 
 SMALL = "MLP((8,), 'tanh')"
 TINY = ["--set", "batch=16", f"generator={SMALL}", f"discriminator={SMALL}"]

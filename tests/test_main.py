@@ -47,7 +47,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def go(argv: list[str]) -> None:
     try:
-        start.prepare(argv)
+        start.ensure_installed(argv)
     except Restarted:
         os.environ.pop(start.TRIED, None)
 
@@ -103,7 +103,7 @@ def test_a_start_never_goes_in_circles(steps: list[str], monkeypatch: pytest.Mon
     lacking(monkeypatch, "jax is 9, which is not <9", environment=True)
     monkeypatch.setenv(start.TRIED, "1")
     with pytest.raises(start.Trouble, match="jax is 9"):
-        start.prepare(["lab"])
+        start.ensure_installed(["lab"])
 
 
 @pytest.mark.parametrize(

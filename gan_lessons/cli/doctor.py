@@ -80,8 +80,9 @@ def _folders() -> Finding:
     import jax
     from jupyter_core.paths import jupyter_runtime_dir
 
-    from gan_lessons import training  # noqa: F401  it chooses the cache
+    from gan_lessons.training.runtime import prepare
 
+    prepare()
     config: Any = jax.config
     runtime, cache = Path(jupyter_runtime_dir()), config.jax_compilation_cache_dir
     there = next(path for path in (runtime, *runtime.parents) if path.exists())
@@ -116,7 +117,7 @@ def _browser() -> Finding:
 
 def _speed() -> Finding:
     from gan_lessons.presets import preset
-    from gan_lessons.run import Run
+    from gan_lessons.training.run import Run
 
     ring, began = preset("ring"), time.monotonic()
     run = Run(ring.config, ring.knobs)

@@ -14,8 +14,8 @@ from gan_lessons.images import Stacked, image_set
 from gan_lessons.live import panels
 from gan_lessons.live.panels import View
 from gan_lessons.live.screen import Screen
-from gan_lessons.run import Run
-from gan_lessons.training import METRICS, Config, traced
+from gan_lessons.training import traced
+from gan_lessons.training.run import Run
 
 EVALUATION = 20_000  # samples for mode coverage
 
@@ -61,8 +61,9 @@ def in_one_line(report: dict[str, Any]) -> str:
 def write_history(run: Run, path: Path) -> None:
     """One row a step, with the 9 digits that distinguish every float32."""
     table = np.column_stack([np.arange(1, run.step + 1), run.history])
-    head = ",".join(("step", *METRICS))
-    np.savetxt(path, table, ["%d"] + ["%.9g"] * len(METRICS), ",", header=head, comments="")
+    head = ",".join(("step", *run.learner.metrics))
+    forms = ["%d", *["%.9g"] * len(run.learner.metrics)]
+    np.savetxt(path, table, forms, ",", header=head, comments="")
 
 
 def run_picture(run: Run) -> bytes:
@@ -73,7 +74,7 @@ def run_picture(run: Run) -> bytes:
     return Screen(chosen, run).frame(seen, View(run, run.step), crisp=True)
 
 
-def _panels(config: Config) -> list[Any]:
+def _panels(config: Any) -> list[Any]:
     data = config.data
     curves = [panels.Losses(), panels.GradientNorms() if data.modes is None else panels.Coverage()]
     if getattr(data, "shape", None):

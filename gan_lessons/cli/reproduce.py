@@ -13,10 +13,12 @@ from gan_lessons.cli.fail import UNUSABLE, fail
 from gan_lessons.cli.machine import cores
 from gan_lessons.cli.progress import ctrl_c, progress_bar
 from gan_lessons.errors import InputError
+from gan_lessons.training.runtime import prepare
 
 
 def reproduce_command(args: argparse.Namespace) -> int:
     """Train what is missing of a table and print all of it."""
+    prepare()
     try:
         table = papers.Reproduction(args.table, args.seeds, args.quick, args.out, args.only)
     except InputError as error:

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from gan_lessons.convnets import ConvDiscriminator, ConvGenerator
 from gan_lessons.distributions import DISTRIBUTIONS, Distribution, distribution
 from gan_lessons.errors import InputError, check_choice
-from gan_lessons.networks import MLP
+from gan_lessons.networks import MLP, ConvDiscriminator, ConvGenerator
+from gan_lessons.training import KNOBS, Knob, Knobs, knobs_of
 
 NETWORKS = (MLP, ConvGenerator, ConvDiscriminator)
 EXAMPLES = {
@@ -26,22 +26,30 @@ def read_settings(texts: Iterable[str], config: Any, knobs: Any) -> tuple[dict, 
     Raises: InputError for an unknown name (with the nearest) or a value that cannot be read.
     """
     given = dict(_setting(text, config, knobs) for text in texts)
-    moved = {field.name: given.pop(field.name) for field in fields(knobs) if field.name in given}
+    moved = {name: given.pop(name) for name in knobs_of(knobs) if name in given}
     return given, moved
 
 
 def knob_list() -> str:
-    """All knobs of a GAN, a line each."""
-    from gan_lessons.training import KNOBS
+    """The knobs of a GAN: name, start, range and meaning, a line each."""
+    lines = [(each.name, f"{getattr(Knobs(), each.name)}", _range(each)) for each in KNOBS.values()]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    heads = ["  ".join(map(str.ljust, line, widths)) for line in lines]
+    texts = [": ".join(filter(None, [k.help, ", ".join(k.choices)])) for k in KNOBS.values()]
+    return "\n".join(f"{head}  {text}" for head, text in zip(heads, texts, strict=True))
 
-    return "\n".join(KNOBS)
+
+def _range(knob: Knob) -> str:
+    if knob.choices:
+        return "a name"
+    return f"{'above ' if knob.above else ''}{knob.low:g} to {knob.high:g}"
 
 
 def _setting(text: str, config: Any, knobs: Any) -> tuple[str, Any]:
     name, sign, value = text.partition("=")
     if not sign:
         raise InputError(f"--set wants KNOB=VALUE, as in --set lr_d=0.002, not {text!r}")
-    known = [field.name for each in (knobs, config) for field in fields(each)]
+    known = [*knobs_of(knobs), *(field.name for field in fields(config))]
     check_choice("knob", name, known)
     return name, _value(name, value, getattr(config, name, None))
 

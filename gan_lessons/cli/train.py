@@ -11,31 +11,33 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
-from gan_lessons import checkpoints, training
 from gan_lessons.cli.fail import UNUSABLE, fail
 from gan_lessons.cli.progress import ctrl_c, progress_bar
 from gan_lessons.cli.report import in_one_line, run_picture, scores, write_history
 from gan_lessons.cli.settings import read_settings
 from gan_lessons.errors import InputError, check_number
-from gan_lessons.pace import Pace
 from gan_lessons.presets import preset
-from gan_lessons.run import Run
+from gan_lessons.training import acting, checkpoints, ended, knobs_of
+from gan_lessons.training.pace import Pace
+from gan_lessons.training.run import Run
+from gan_lessons.training.runtime import prepare
 
 
 def train_command(args: argparse.Namespace) -> int:
     """Train, save and report; the exit status is 2 for a command line that cannot be used."""
+    prepare()
     try:
-        order = training_order(args)
+        work = Training(training_order(args))
     except InputError as error:
         return fail(error, UNUSABLE)
-    work = Training(order)
     with ctrl_c() as asked:
         (work.resume if args.resume else work.begin)()
+        if note := schedule_note(work.run.knobs, work.order.steps):
+            print(note, file=sys.stderr)
         work.train(asked)
-    run = work.run
+    run, order = work.run, work.order
     if run.stopped:
         return fail(f"{run.stopped} The last good step is saved in {order.folder}")
     if run.step < order.steps:
@@ -43,6 +45,17 @@ def train_command(args: argparse.Namespace) -> int:
         return fail(f"interrupted; step {run.step} is saved, and {again}")
     work.report()
     return 0
+
+
+def schedule_note(knobs: Any, steps: int) -> str:
+    """What acts after the end of a schedule, a sentence; empty if `steps` steps end before it."""
+    if not ended(knobs, steps - 1):
+        return ""
+    now = acting(knobs, steps)
+    falling = [name for name, each in knobs_of(knobs).items() if each.end and getattr(knobs, name)]
+    stay = ", ".join(f"{name}={getattr(now, name):.4g}" for name in falling)
+    end = f"the schedule ends at step {knobs.decay_steps:,.0f}"
+    return f"{end}: from there the rates stay at {stay}; --set decay_steps={steps} stretches it"
 
 
 @dataclass(frozen=True)
@@ -71,9 +84,7 @@ def training_order(args: argparse.Namespace) -> TrainingOrder:
     """Read a command line; InputError where it asks for something impossible."""
     chosen = preset(args.preset)
     given, moved = read_settings(args.set, chosen.config, chosen.knobs)
-    config = replace(chosen.config, **given)
-    knobs = training.check_knobs(replace(chosen.knobs, **moved))
-    training.mesh(config.devices)
+    config, knobs = replace(chosen.config, **given), replace(chosen.knobs, **moved)
     seed = int(check_number("--seed", args.seed, 0, 2**31 - 1, integer=True))
     steps = chosen.steps if args.steps is None else args.steps
     return TrainingOrder(
@@ -93,15 +104,16 @@ def training_order(args: argparse.Namespace) -> TrainingOrder:
 class Training:
     """One run in a terminal, saved as it goes.
 
-    `begin` or `resume` comes first, then `train`, then `report`.
-    """
+    `begin` or `resume` comes first, then `train`, then `report`. Works with any learner.
 
-    run: Run
-    saved = -1  # the step of the last checkpoint
-    spent = 0.0  # seconds of training, those before a resume included
+    Raises: InputError for what the learner refuses.
+    """
 
     def __init__(self, order: TrainingOrder) -> None:
         self.order = order
+        self.run = Run(order.config, order.knobs, order.seed, memory=1)
+        self.saved = -1  # the step of the last checkpoint
+        self.spent = 0.0  # seconds of training, those before a resume included
 
     def begin(self) -> None:
         """Start afresh, and save step 0: a folder that cannot be written to shows at once."""
@@ -109,7 +121,6 @@ class Training:
         if there := checkpoints.steps(order.folder):
             choice = "starting over (--resume would have gone on)"
             print(f"{order.folder} holds a run, up to step {there[-1]}: {choice}", file=sys.stderr)
-        self.run = Run(order.config, order.knobs, order.seed, memory=1)
         self.save()
 
     def resume(self) -> None:
@@ -117,17 +128,16 @@ class Training:
 
         Raises: InputError where there is none, or one from another config or seed.
         """
-        config, seed = self.order.config, self.order.seed
-        like = jax.eval_shape(lambda: training.init(config, seed))
-        last = checkpoints.load(self.order.folder, like, config)
+        run, seed = self.run, self.order.seed
+        last = checkpoints.load(self.order.folder, run.state, run.config)
         if (trained := last.knobs.get("seed", seed)) != seed:
             raise InputError(f"{last.path} was trained from --seed {trained}, not {seed}")
-        knobs = {name: last.knobs[name] for name in training.KNOBS if name in last.knobs}
-        self.run = Run(config, training.Knobs(**knobs), seed, memory=1)
-        state, rows = training.place(config, last.state), np.asarray(last.history)
-        self.run.land(training.Chunk(state, rows, np.int32(len(rows)), np.True_))  # type: ignore[arg-type]
-        del self.run.snapshots[0]  # that was a fresh run's, not this one's
-        self.run.set(**self.order.moved)
+        # All knobs at once, so that a schedule starts where it did and is not bent to the present.
+        knobs = asdict(run.knobs)
+        knobs |= {name: value for name, value in last.knobs.items() if name in knobs}
+        run.set(**knobs)
+        run.restore(last.state, np.asarray(last.history))
+        run.set(**knobs | self.order.moved)
         self.saved, self.spent = last.step, last.knobs.get("seconds", 0.0)
 
     def save(self) -> None:

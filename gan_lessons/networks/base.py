@@ -24,9 +24,7 @@ class Network(Protocol):
     def row_wise(self) -> bool:
         """Whether each row (or pack of rows) is mapped independently of the rest of its batch."""
 
-    def build(
-        self, n_in: int, n_out: int, rngs: nnx.Rngs, given: Given = NOTHING
-    ) -> nnx.Module:
+    def build(self, n_in: int, n_out: int, rngs: nnx.Rngs, given: Given = NOTHING) -> nnx.Module:
         """A module from [n, n_in] to [n, n_out], its weights drawn from `rngs`.
 
         It is called as `module(x)`, or as `module(x, given)` with `given` [n, k] where

@@ -205,7 +205,9 @@ class ConvDiscriminator(_Spec):
         if given.kind == "numbers":
             raise refuse_given("a ConvDiscriminator", given, "it can judge a label or a picture")
         if given.kind == "picture" and given.shape[:2] != (self.size, self.size):
-            raise refuse_given("a ConvDiscriminator", given, f"x has {self.size}x{self.size} pixels")
+            raise refuse_given(
+                "a ConvDiscriminator", given, f"x has {self.size}x{self.size} pixels"
+            )
         return _Discriminate(self, given, rngs)
 
 
@@ -253,7 +255,7 @@ class _Discriminate(nnx.Module):
     ) -> Float[Array, "batch 1"]:
         seen = self.features(x, given)
         out = self.last(seen)
-        if self.classes is None:
+        if self.classes is None or given is None:
             return out
         label = self.classes(given) * seen
         return out + label.sum(axis=1, keepdims=True) / seen.shape[1] ** 0.5

@@ -100,9 +100,7 @@ def _checked_band(band: Any) -> tuple[float, float]:
 class Dense(nnx.Module):
     """x -> activation(... (x W1 + b1) ...) Wn + bn, then an output function and a scale."""
 
-    def __init__(
-        self, n_in: int, n_out: int, spec: MLP, rngs: nnx.Rngs, n_given: int = 0
-    ) -> None:
+    def __init__(self, n_in: int, n_out: int, spec: MLP, rngs: nnx.Rngs, n_given: int = 0) -> None:
         self.spec = spec
         self.layers: Any = nnx.List()
         self.norms: Any = nnx.List()

@@ -90,7 +90,7 @@ class Own:
 
     Attributes:
         factory: makes the module. Of the arguments `n_in`, `n_out`, `rngs` and `given` it gets
-            those that it has a parameter for, by name. Where neither of the sizes is among them, two
+            those that it has a parameter for, by name. If neither of the sizes is among them, two
             parameters of other names get `n_in` and `n_out`; a third gets `rngs`.
         trace: fingerprint of what the module computes, filled in by `fitted`.
     """
@@ -176,14 +176,18 @@ class _Trial:
         with _naming(f"{self.name} cannot be made"):
             module = self.own.build(self.n_in, self.n_out, nnx.Rngs(key), self.given)
         if not isinstance(module, nnx.Module):
-            raise InputError(f"{self.name} makes something of type {_name(type(module))}, not an nnx.Module")
+            raise InputError(
+                f"{self.name} makes something of type {_name(type(module))}, not an nnx.Module"
+            )
         if not callable(module):
             raise InputError(f"{self.name} has no __call__(self, x), so it maps nothing")
         return module
 
     def _called(self, module: Any, inputs: tuple[Any, ...]) -> Any:
         self._check_takes(module, inputs)
-        shapes = " and ".join(f"{name} {each.shape}" for name, each in zip(NAMES, inputs, strict=False))
+        shapes = " and ".join(
+            f"{name} {each.shape}" for name, each in zip(NAMES, inputs, strict=False)
+        )
         with _naming(f"{self.name} raises when called on {shapes}"):
             out = module(*inputs)
         self._check_output(out)
@@ -202,7 +206,9 @@ class _Trial:
     def _check_output(self, out: Any) -> None:
         shape, wanted = getattr(out, "shape", None), (ROWS, self.n_out)
         if shape is None:
-            raise InputError(f"{self.name} returns something of type {_name(type(out))}, not an array")
+            raise InputError(
+                f"{self.name} returns something of type {_name(type(out))}, not an array"
+            )
         if shape != wanted:
             flat = out.size == ROWS * self.n_out
             hint = "; make rows of it by y.reshape(len(x), -1)" if flat else ""
@@ -218,8 +224,10 @@ class _Trial:
         if not kinds:
             raise InputError(f"{self.name} has no nnx.Param, so there is nothing to train")
         if kinds != {"float32"}:
-            raise InputError(f"{self.name} has parameters of {' and '.join(sorted(kinds))}; only "
-                             "float32 can be trained here")
+            raise InputError(
+                f"{self.name} has parameters of {' and '.join(sorted(kinds))}; only "
+                "float32 can be trained here"
+            )
 
     def _check_unchanged(self, before: Any, after: Any) -> None:
         kinds = (jax.tree.map(jax.typeof, tree) for tree in (before, after))

@@ -14,7 +14,8 @@ QUICK = 6  # a quick look takes one step in so many
 def recipe_key(row: Row, n: int) -> str:
     """12 hexadecimal digits for a row's set-up that is judged by `n` samples.
 
-    Fields left at their defaults do not count: a new field changes no key of a finished run.
+    Fields left at their defaults do not count, and a private field counts under its public name:
+    neither a new field nor a property in place of a field changes the key of a finished run.
     """
     parts = (row.preset.config, row.preset.knobs, row.preset.steps, n)
     return hashlib.sha256(repr([*map(_essence, parts)]).encode()).hexdigest()[:12]
@@ -25,7 +26,8 @@ def _essence(value: Any) -> str:
         return repr(value)
     given = {each.name: getattr(value, each.name) for each in fields(value)}
     moved = [each.name for each in fields(value) if given[each.name] != each.default]
-    return f"{type(value).__name__}({', '.join(f'{n}={_essence(given[n])}' for n in moved)})"
+    parts = [f"{name.lstrip('_')}={_essence(given[name])}" for name in moved]
+    return f"{type(value).__name__}({', '.join(parts)})"
 
 
 def shortened(row: Row) -> Row:

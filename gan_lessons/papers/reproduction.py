@@ -133,7 +133,7 @@ class Reproduction:
     def _keep(self, row: Row, outcome: Outcome) -> None:
         """Measure a trained run and enter it into the ledger."""
         config, ema, state = row.preset.config, bool(row.preset.knobs.ema), outcome.state
-        samples = training.sample(config, self.table.n, state, jax.random.key(0), ema)
+        samples = training.sample(config, state, jax.random.key(0), self.table.n, ema=ema)
         found = self.table.measure(np.asarray(samples))
         head = {"row": row.name, "seed": outcome.seed}
         key = recipe, _ = self.key(row, outcome.seed)

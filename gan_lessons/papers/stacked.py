@@ -10,10 +10,9 @@ from itertools import product
 from typing import Any
 
 from gan_lessons import metrics
-from gan_lessons.convnets import ConvDiscriminator, ConvGenerator
 from gan_lessons.distributions import Uniform
 from gan_lessons.images import ImageSet, image_set
-from gan_lessons.networks import MLP
+from gan_lessons.networks import MLP, ConvDiscriminator, ConvGenerator
 from gan_lessons.papers.measures import of_stacks
 from gan_lessons.papers.table import Row, Table, variant
 from gan_lessons.presets import ADAM, Preset, preset

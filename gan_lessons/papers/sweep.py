@@ -14,11 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_lessons import checkpoints, training
+from gan_lessons import training
 from gan_lessons.metrics import mode_coverage
-from gan_lessons.pace import Pace
 from gan_lessons.papers.ledger import SEEN
 from gan_lessons.presets import Preset
+from gan_lessons.training import checkpoints
+from gan_lessons.training.pace import Pace
 
 SAVE = 60.0  # seconds after which a sweep under way is saved
 LOOK = 2500  # samples of each look
@@ -110,7 +111,7 @@ def _look(config: training.Config, ema: bool) -> Any:
     """SEEN of LOOK samples of each run of a sweep: State -> [runs, len(SEEN)]."""
 
     def see(state: training.State) -> Any:
-        x = training.sample(config, LOOK, state, jax.random.key(1), ema)
+        x = training.sample(config, state, jax.random.key(1), LOOK, ema=ema)
         found = mode_coverage(x, config.data.modes, config.data.mode_std)  # type: ignore[arg-type]
         return jnp.stack([jnp.asarray(getattr(found, name), float) for name in SEEN])
 
