@@ -64,7 +64,7 @@ def played(player: Player, steps: int) -> None:
 
 def live(monkeypatch: pytest.MonkeyPatch, player: Player) -> Any:
     """The controls of a player on a page that answers nothing by itself."""
-    monkeypatch.setattr("IPython.display.display", lambda _: None)
+    monkeypatch.setattr("IPython.display.display", lambda *_, **__: None)
     monkeypatch.setenv("GAN_LESSONS_DISPLAY", "live")
     player._ipython_display_()
     player.wait()
@@ -186,7 +186,7 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 def test_any_order_of_wishes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("IPython.display.display", lambda _: None)
+    monkeypatch.setattr("IPython.display.display", lambda *_, **__: None)
     monkeypatch.setenv("GAN_LESSONS_DISPLAY", "live")
     quick = settings(
         max_examples=25,
