@@ -44,3 +44,19 @@ def test_the_guide_works_as_it_stands(followed: types.ModuleType) -> None:
 def test_every_file_it_names_is_there() -> None:
     for name in re.findall(r"`((?:gan_lessons|tests|\.ci)/[\w./]+)`", TEXT):
         assert (ROOT / name).exists(), name
+
+
+def test_the_code_in_the_readme_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks about the engine and about one's own networks; the one on pictures downloads."""
+    monkeypatch.setenv("GAN_LESSONS_DISPLAY", "still")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    engine, own = (each for each in blocks if "image_folder" not in each)
+    exec(engine.replace("1000", "20").replace("200", "10"), {})
+    names: dict[str, object] = {}
+    exec(own.replace("playground(data", "player = playground(data"), names)
+    player = names["player"]
+    player.step()
+    player.wait()
+    assert player.run.step == 1 and player.run.knobs.objective == "own"
+    player.close()
