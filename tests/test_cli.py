@@ -22,9 +22,10 @@ from gan_lessons import cli, interpreter, papers, training
 from gan_lessons.cli import doctor, reproduce, train
 from gan_lessons.cli.lab import START
 from gan_lessons.cli.parser import command_line_parser
-from gan_lessons.cli.report import in_one_line, run_picture, scores
+from gan_lessons.cli.report import in_one_line, scores
 from gan_lessons.cli.settings import read_settings
 from gan_lessons.distributions import Normal, Ring, Uniform, WithBits
+from gan_lessons.live.stills import snapshot
 from gan_lessons.networks import MLP
 from gan_lessons.presets import Preset, preset
 from gan_lessons.training import Config, Knobs, checkpoints
@@ -77,7 +78,7 @@ def one_sentence(capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the figure, which costs more than the tiny training."""
-    monkeypatch.setattr(train, "run_picture", lambda run: b"")
+    monkeypatch.setattr(train, "snapshot", lambda run: b"")
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -179,7 +180,7 @@ def test_every_kind_of_data_gets_its_figure_and_its_score(
 ) -> None:
     asked = order(preset, *more)
     run = Run(asked.config, asked.knobs)
-    assert run_picture(run).startswith(b"\x89PNG")
+    assert snapshot(run).startswith(b"\x89PNG")
     told = scores(run, asked.images)
     if preset.startswith("stacked"):
         assert "(perfect: 1000)" in in_one_line({"preset": preset, "seed": 0, **told})

@@ -49,8 +49,12 @@ def start(config: Any, knobs: Any = None) -> Start:
         return Start(config, knobs)
     if isinstance(knobs, Mapping):
         known = knobs_of(config.knobs)
-        knobs = replace(config.knobs, **{check_choice("knob", name, known): knobs[name] for name in knobs})
-    return Start(config.config, config.knobs if knobs is None else knobs, config.steps, config.images)
+        knobs = replace(
+            config.knobs, **{check_choice("knob", name, known): knobs[name] for name in knobs}
+        )
+    return Start(
+        config.config, config.knobs if knobs is None else knobs, config.steps, config.images
+    )
 
 
 def named_preset(name: str) -> Preset:
@@ -68,7 +72,9 @@ def panels(given: Any, start: Start) -> list[Panel]:
         given = [given]
     made = [_panel(each) for each in given]
     if not made or len({id(panel) for panel in made}) < len(made):
-        raise InputError("panels must be one or more, each made for itself, like [Samples(), Losses()]")
+        raise InputError(
+            "panels must be one or more, each made for itself, like [Samples(), Losses()]"
+        )
     return made
 
 
@@ -103,7 +109,9 @@ def refuse(unknown: Mapping[str, Any], start: Start) -> None:
     """Raise InputError for keywords that `Player` does not have."""
     for name in unknown:
         if name in start.known:
-            raise InputError(f"{name} is a knob: say Player(config, {{{name!r}: {unknown[name]!r}}})")
+            raise InputError(
+                f"{name} is a knob: say Player(config, {{{name!r}: {unknown[name]!r}}})"
+            )
         check_choice("keyword of Player", name, OPTIONS)
 
 

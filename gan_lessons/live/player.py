@@ -81,7 +81,9 @@ class Player:
         self.run = Run(start.config, start.knobs, seed)
         self.panels = arguments.panels(panels, start)
         self.size = check_choice("size", size, SIZES)
-        steps = int(check_number("steps", start.steps if steps is None else steps, 0, 1e9, integer=True))
+        steps = int(
+            check_number("steps", start.steps if steps is None else steps, 0, 1e9, integer=True)
+        )
         self.steps = fast(steps, min(steps, 150))
         self.screen = Screen(self.panels, self.run, self.size)
         self.message = ""

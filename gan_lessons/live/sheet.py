@@ -123,9 +123,7 @@ class Sheet:
         """Show whether it plays."""
         with self._lock:
             if self.button:
-                self.button.description, self.button.icon = (
-                    PAUSE if self.explorer.playing else PLAY
-                )
+                self.button.description, self.button.icon = PAUSE if self.explorer.playing else PLAY
 
     def say(self, message: str) -> None:
         """Show a sentence below the picture."""
