@@ -13,36 +13,36 @@ def augment(
 ) -> Float[Array, "n dim"]:
     """Brightness, translation and cutout, drawn anew for every picture; differentiable in `rows`.
 
-    At strength s in [0, 1]: all pixels plus U(-s/2, s/2); moved by up to s/8 of each side, with
-    the border repeated; a square hole of s/2 of the sides at a random place, filled with grey (0).
-    Numbers after the pixels (labels) stay. Real and fake pictures need the same treatment, in D's
-    update and in G's. (Zhao et al. 2020, arXiv 2006.10738; their border is grey, not repeated.)
+    At strength s in [0, 1], a number from U(-s/2, s/2) is added to all pixels of a picture; it is
+    shifted by up to s/8 of each side, its border pixels repeated; and a rectangle of s/2 of each
+    side, at a random place, is filled with grey (0). Real and fake pictures need the same
+    treatment, in D's update and in G's. (Zhao et al. 2020, arXiv 2006.10738, where the border is
+    filled with grey instead.)
 
     Args:
+        rows: pictures, pixels in [-1, 1].
         shape: of a picture, (h, w) or (h, w, channels).
+        strength: s.
     """
-    height, width, channels = (*shape, 1)[:3]
-    pixels = height * width * channels
-    images = rows[:, :pixels].reshape(-1, height, width, channels)
+    images = rows.reshape(-1, *(*shape, 1)[:3])
     keys = random.split(key, 3)
     images = images + strength * random.uniform(
         keys[0], (len(rows), 1, 1, 1), minval=-0.5, maxval=0.5
     )
-    images = _moved(keys[1], images, strength / 8)
-    images = images * _holes(keys[2], images, strength / 2)
-    return jnp.concatenate([images.reshape(-1, pixels), rows[:, pixels:]], axis=1)
+    images = _shifted(keys[1], images, strength / 8)
+    return (images * _holes(keys[2], images, strength / 2)).reshape(rows.shape)
 
 
-def _moved(key: Array, images: Float[Array, "n h w c"], share: float | Array) -> Array:
-    """Each picture moved by whole pixels, up to `share` of its sides."""
+def _shifted(key: Array, images: Float[Array, "n h w c"], share: float | Array) -> Array:
+    """Each picture shifted by whole pixels, up to `share` of its sides."""
     (n, *sides, _), keys = images.shape, random.split(key)
     rows, columns = (_selection(k, n, side, share) for k, side in zip(keys, sides, strict=True))
-    # Products with 0-1 matrices: as quick as a gather, and so is their gradient.
+    # Products with 0-1 matrices are as fast as a gather, and so are their gradients.
     return jnp.einsum("nij,njkc,nlk->nilc", rows, images, columns)
 
 
 def _selection(key: Array, n: int, side: int, share: float | Array) -> Array:
-    """Matrices [n, side, side]: row i holds a one where pixel i comes from."""
+    """Matrices [n, side, side] with a one in row i at the place that pixel i comes from."""
     reach = jnp.round(share * side)
     shift = jnp.round(random.uniform(key, (n, 1), minval=-1.0, maxval=1.0) * reach)
     source = jnp.clip(jnp.arange(side, dtype=jnp.float32)[None] + shift, 0, side - 1)
@@ -50,7 +50,7 @@ def _selection(key: Array, n: int, side: int, share: float | Array) -> Array:
 
 
 def _holes(key: Array, images: Float[Array, "n h w c"], share: float | Array) -> Array:
-    """[n, h, w, 1]: 0 in a rectangle of `share` of the sides, 1 elsewhere."""
+    """Masks [n, h, w, 1]: 0 in a rectangle of `share` of each side, 1 elsewhere."""
     n, *sides, _ = images.shape
     inside = []
     for key_side, side in zip(random.split(key), sides, strict=True):

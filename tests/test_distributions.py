@@ -91,8 +91,17 @@ def middles(sides):
     return np.stack(np.meshgrid(*((s[1:] + s[:-1]) / 2 for s in sides), indexing="ij"), -1)
 
 
+def check_samples(d):
+    """Samples have the right type and lie inside the extent."""
+    x = np.asarray(d.sample(KEY, N))
+    assert x.shape == (N, d.dim) and x.dtype == np.float32 and len(d.extent) == d.dim
+    low, high = np.array(d.extent).T
+    assert ((x >= low) & (x <= high)).all(1).mean() > 0.9995
+
+
 @pytest.mark.parametrize(("d", "step"), DENSITIES, ids=label)
 def test_density_integrates_to_one_and_agrees_with_the_samples(d, step):
+    check_samples(d)
     x = np.asarray(d.sample(KEY, N), float)
     sides = box(d, step)
     grid = middles(sides)
@@ -272,12 +281,9 @@ def test_modes_and_their_widths():
         assert d.modes is None and d.mode_std is None
 
 
-@pytest.mark.parametrize("d", ANALYTIC + SAMPLE_ONLY[3:], ids=label)
+@pytest.mark.parametrize("d", [*SAMPLE_ONLY, ANALYTIC[-1]], ids=label)
 def test_samples_have_the_right_type_and_lie_inside_the_extent(d):
-    x = np.asarray(d.sample(KEY, N))
-    assert x.shape == (N, d.dim) and x.dtype == np.float32 and len(d.extent) == d.dim
-    low, high = np.array(d.extent).T
-    assert ((x >= low) & (x <= high)).all(1).mean() > 0.9995
+    check_samples(d)
 
 
 SHARED_CODE = [Normal(2), UNEQUAL, Ring(), CORNER, Checkerboard()]
@@ -320,12 +326,12 @@ def test_bits_are_fair_signs_independent_of_the_rest_and_of_each_other():
         ds.WithBits(None)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("d", ANALYTIC, ids=label)
-def test_analytic_distributions_are_values(d):
-    again = eval(repr(d), vars(ds))
-    assert again == d and hash(again) == hash(d) and type(again) is type(d)
-    assert jax.tree.leaves(d) == []
-    assert d != Normal(7)
+def test_analytic_distributions_are_values():
+    for d in ANALYTIC:
+        again = eval(repr(d), vars(ds))
+        assert again == d and hash(again) == hash(d) and type(again) is type(d)
+        assert jax.tree.leaves(d) == []
+        assert d != Normal(7)
 
 
 def test_numbers_are_normalised():
@@ -365,13 +371,13 @@ def test_a_new_distribution_is_one_class(monkeypatch):
         Dot().log_prob(np.zeros((1, 2)))
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int64, np.uint8])
-def test_users_arrays_become_float32_and_only_their_rows_are_drawn(dtype):
-    points = np.arange(12).reshape(4, 3).astype(dtype)
-    d = Empirical(points)
-    x = d.sample(KEY, 40)
-    assert d.points.dtype == x.dtype == jnp.float32 and d.dim == 3
-    assert {tuple(row) for row in x.tolist()} <= {tuple(row) for row in points.tolist()}
+def test_users_arrays_become_float32_and_only_their_rows_are_drawn():
+    for dtype in (np.float64, np.float16, np.int64, np.uint8):
+        points = np.arange(12).reshape(4, 3).astype(dtype)
+        d = Empirical(points)
+        x = d.sample(KEY, 40)
+        assert d.points.dtype == x.dtype == jnp.float32 and d.dim == 3
+        assert {tuple(row) for row in x.tolist()} <= {tuple(row) for row in points.tolist()}
 
 
 def test_empirical_draws_every_row_equally_often():
@@ -449,22 +455,17 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize("d", [*ANALYTIC[::3], *SAMPLE_ONLY, *PAIRS], ids=label)
+@pytest.mark.parametrize("d", [Ring(), CORNER, ds.WithBits(), *SAMPLE_ONLY[3:], *PAIRS], ids=label)
 def test_a_batch_holds_what_sample_draws_with_what_is_given_of_each(d):
-    batch = d.batch(KEY, 50)
-    assert np.array_equal(batch.x, d.sample(KEY, 50))
-    assert batch.given.shape == (50, d.given.size) and batch.given.dtype == jnp.float32
-    assert np.array_equal(d.givens(KEY, 50), batch.given)
-
-
-@pytest.mark.parametrize("d", PAIRS, ids=label)
-def test_pairs_are_drawn_as_pairs(d):
-    together = {(*x, *c) for x, c in zip(d.points.tolist(), d.conditions.tolist(), strict=True)}
-    for draw in (d.batch, jax.jit(d.batch, static_argnums=1)):
-        x, conditions = draw(KEY, 200)
-        assert {(*a, *b) for a, b in zip(x.tolist(), conditions.tolist(), strict=True)} == together
-    plain = Empirical(d.points, d.shape if d.kind == "pictures" else None)
-    assert np.array_equal(d.sample(KEY, 200), plain.sample(KEY, 200))
+    x, conditions = d.batch(KEY, 200)
+    assert np.array_equal(x, d.sample(KEY, 200))
+    assert conditions.shape == (200, d.given.size) and conditions.dtype == jnp.float32
+    assert np.array_equal(d.givens(KEY, 200), conditions)
+    if d in PAIRS:
+        assert np.array_equal(x, Empirical(d.points).sample(KEY, 200))
+        rows = zip(d.points.tolist(), d.conditions.tolist(), strict=True)
+        drawn = zip(x.tolist(), conditions.tolist(), strict=True)
+        assert {(*a, *b) for a, b in drawn} == {(*a, *b) for a, b in rows}
 
 
 def test_pairs_are_a_pytree_equal_by_content():
@@ -504,60 +505,48 @@ def test_empirical_with_constant_columns_still_has_a_box():
     assert Empirical([[0.0, 5.0], [8.0, 5.0]]).extent == ((-1.0, 9.0), (4.0, 6.0))
 
 
-@pytest.mark.parametrize("d", SAMPLE_ONLY, ids=label)
-def test_no_density_says_who_has_one(d):
-    assert not d.has_density
-    with pytest.raises(InputError, match="ring"):
-        d.log_prob(np.zeros((3, d.dim)))
+def test_no_density_says_who_has_one():
+    for d in SAMPLE_ONLY:
+        assert not d.has_density
+        with pytest.raises(InputError, match="ring"):
+            d.log_prob(np.zeros((3, d.dim)))
 
 
-@pytest.mark.parametrize("shape", [(2,), (3, 3), (2, 2, 2), ()])
-def test_log_prob_of_the_wrong_shape(shape):
-    with pytest.raises(InputError, match=r"\[n, 2\]"):
-        Ring().log_prob(np.zeros(shape))
+UNUSABLE = [
+    [[1.0, math.nan], [0.0, 1.0]],
+    [[1.0, math.inf], [0.0, 1.0]],
+    [[1e300, 0.0], [0.0, 1.0]],
+    [1.0, 2.0, 3.0],
+    np.zeros((4, 5, 5)),
+    5.0,
+    [[1.0, 2.0]],
+    [],
+    np.zeros((0, 2)),
+    np.zeros((3, 0)),
+    [["a", "b"], ["c", "d"]],
+    np.array([[1, 2], [3, 4]], dtype=object),
+    [[1.0, 2.0], [3.0]],
+    [[1.0, None], [0.0, 1.0]],
+    [[True, False], [False, True]],
+    [[1j, 0], [0, 1]],
+    None,
+    {"x": 1},
+]
 
 
-@pytest.mark.parametrize(
-    "points",
-    [
-        [[1.0, math.nan], [0.0, 1.0]],
-        [[1.0, math.inf], [0.0, 1.0]],
-        [[1e300, 0.0], [0.0, 1.0]],
-        [1.0, 2.0, 3.0],
-        np.zeros((4, 5, 5)),
-        5.0,
-        [[1.0, 2.0]],
-        [],
-        np.zeros((0, 2)),
-        np.zeros((3, 0)),
-        [["a", "b"], ["c", "d"]],
-        np.array([[1, 2], [3, 4]], dtype=object),
-        [[1.0, 2.0], [3.0]],
-        [[1.0, None], [0.0, 1.0]],
-        [[True, False], [False, True]],
-        [[1j, 0], [0, 1]],
-        None,
-        {"x": 1},
-    ],
-)
-def test_unusable_arrays(points):
-    for make in (Empirical, distribution):
+def test_unusable_arrays():
+    for points in UNUSABLE:
+        for make in (Empirical, distribution):
+            with pytest.raises(InputError):
+                make(points)
+    for shape in ((3, 3), (28,), 4, "22", (2.5, 1.6), (-2, -2), ()):
         with pytest.raises(InputError):
-            make(points)
-
-
-@pytest.mark.parametrize("shape", [(3, 3), (28,), 4, "22", (2.5, 1.6), (-2, -2), ()])
-def test_shapes_that_do_not_fit(shape):
-    with pytest.raises(InputError):
-        Empirical(np.eye(4), shape)
+            Empirical(np.eye(4), shape)
 
 
 NOT_STD = (0, -0.1, math.nan, math.inf, "thin", None, True)
 NOT_COUNT = (0, -3, 2.5, math.nan, "8", None, 10**9)
-
-
-@pytest.mark.parametrize(
-    ("kind", "arguments"),
+REFUSED = (
     [(kind, {"std": x}) for kind in (Ring, Grid, TwoMoons, Spiral, Lines) for x in NOT_STD]
     + [(Ring, {"modes": k}) for k in NOT_COUNT]
     + [(Grid, {"side": k}) for k in NOT_COUNT]
@@ -592,23 +581,25 @@ NOT_COUNT = (0, -3, 2.5, math.nan, "8", None, 10**9)
         (Lines, {"segments": ((0.0, 0.0), (1.0, 1.0))}),
         (Lines, {"segments": (((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),)}),
         (Lines, {"segments": (((0.0, 0.0), (0.0, 0.0)),)}),
-    ],
+    ]
 )  # fmt: skip
-def test_bad_parameters(kind, arguments):
-    with pytest.raises(InputError):
-        kind(**arguments)
 
 
-@pytest.mark.parametrize("n", [0, -1, 2.5, "many", None])
-def test_bad_number_of_samples(n):
-    with pytest.raises(InputError):
-        Ring().sample(KEY, n)
+def test_bad_parameters():
+    for kind, arguments in REFUSED:
+        with pytest.raises(InputError):
+            kind(**arguments)
+    for n in (0, -1, 2.5, "many", None):
+        for draw in (Ring().sample, Ring().batch, Ring().givens):
+            with pytest.raises(InputError, match="number of samples"):
+                draw(KEY, n)
+    for shape in ((2,), (3, 3), (2, 2, 2), ()):
+        with pytest.raises(InputError, match=r"\[n, 2\]"):
+            Ring().log_prob(np.zeros(shape))
 
 
-@pytest.mark.parametrize(
-    ("name", "meant"),
-    [("rings", "ring"), ("two_moons", "two-moons"), ("swissroll", "swiss-roll"), ("Grid", "grid")],
-)
-def test_unknown_name_suggests_the_nearest(name, meant):
-    with pytest.raises(InputError, match=f"did you mean '{meant}'"):
-        distribution(name)
+def test_unknown_name_suggests_the_nearest():
+    meant = {"rings": "ring", "two_moons": "two-moons", "swissroll": "swiss-roll", "Grid": "grid"}
+    for name, right in meant.items():
+        with pytest.raises(InputError, match=f"did you mean '{right}'"):
+            distribution(name)

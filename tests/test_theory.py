@@ -1,3 +1,5 @@
+"""Divergences, transport and optimal discriminators against closed forms and known bounds."""
+
 from __future__ import annotations
 
 import math
@@ -8,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtr, ndtri
-from scipy.stats import wasserstein_distance
 
 from gan_lessons import theory
 from gan_lessons.distributions import Mixture, Mixture1D, Normal, Uniform
@@ -65,11 +66,11 @@ def blend(log_p, log_q, share):
         (lambda x: np.cos(40 * x), 0.0, 1.0, math.sin(40) / 40),
     ],
 )
-@pytest.mark.parametrize("n", [41, 400, 4001])
-def test_the_error_estimate_bounds_the_error(f, low, high, truth, n):
-    value, error = theory.integrate(f, low, high, n)
-    assert abs(value - truth) <= error
-    assert error < 30 / n
+def test_the_error_estimate_bounds_the_error(f, low, high, truth):
+    for n in (41, 400, 4001):
+        value, error = theory.integrate(f, low, high, n)
+        assert abs(value - truth) <= error
+        assert error < 30 / n
 
 
 @quick
@@ -89,15 +90,11 @@ def test_the_error_estimate_bounds_it_for_any_jump_or_kink_of_a_line(at, power, 
 def test_integrals_in_the_plane():
     box = ((0.0, 1.0), (0.0, 2.0))
     smooth = theory.integrate_2d(lambda x: x[:, 0] ** 3 * x[:, 1], box)
-    assert smooth.value == pytest.approx(0.5, rel=1e-12)
+    assert float(smooth) == smooth.value == pytest.approx(0.5, rel=1e-12)
     disc = theory.integrate_2d(lambda x: ((x**2).sum(axis=1) < 1).astype(float), box)
     assert abs(disc.value - math.pi / 4) <= disc.error < 0.02
     oblong = theory.integrate_2d(lambda x: np.exp(-(x**2).sum(axis=1)), ((-9, 9), (-7, 8)), n=201)
     assert oblong.value == pytest.approx(math.pi, rel=1e-9)
-
-
-def test_an_integral_reads_as_its_value():
-    assert float(theory.integrate(np.ones_like, 0, 3)) == pytest.approx(3)
 
 
 # ---- Gaussians, closed forms
@@ -216,20 +213,17 @@ def test_divergences_do_not_see_a_change_of_unit(m, s):
         (lambda u: (u * np.log(u) - (u + 1) * np.log((u + 1) / 2)) / 2, theory.js),
     ],
 )
-@pytest.mark.parametrize(
-    ("p", "q"),
-    [
+def test_any_f_gives_what_its_name_gives(f, named):
+    box = ((-10.0, 10.0),)
+    for p, q in (
         (gaussian(0, 1), gaussian(1, 2)),
         (gaussian(0, 0.3), gaussian(3, 0.3)),
         (uniform(0, 1), gaussian(0, 1)),
         (gaussian(0, 1), uniform(0, 1)),
         (uniform(0, 2), uniform(1, 3)),
-    ],
-)
-def test_any_f_gives_what_its_name_gives(f, named, p, q):
-    box = ((-10.0, 10.0),)
-    general, special = theory.f_divergence(f, p, q, box), named(p, q, box)
-    assert general.value == pytest.approx(special.value, rel=1e-9, abs=1e-12)
+    ):
+        general, special = theory.f_divergence(f, p, q, box), named(p, q, box)
+        assert general.value == pytest.approx(special.value, rel=1e-9, abs=1e-12)
 
 
 # ---- the edges
@@ -313,16 +307,6 @@ def test_v_of_a_certain_discriminator():
 
 
 @quick
-@given(samples, samples)
-def test_w1_by_sorting_is_scipys(x, y):
-    found = theory.w1_samples(x, y)
-    assert found == pytest.approx(wasserstein_distance(x, y), rel=1e-9, abs=1e-9)
-    assert found == pytest.approx(theory.w1_samples(y, x), rel=1e-9, abs=1e-9)
-    assert found >= 0
-    assert theory.w1_samples(x, x) == 0
-
-
-@quick
 @given(st.integers(1, 30), st.integers(0, 2**32 - 1))
 def test_equal_sizes_pair_in_order(n, seed):
     x, y = np.random.default_rng(seed).normal(size=(2, n))
@@ -333,7 +317,7 @@ def test_equal_sizes_pair_in_order(n, seed):
 
 @quick
 @given(samples, samples)
-def test_the_linear_programme_agrees_with_sorting(x, y):
+def test_plans_cost_what_sorting_says(x, y):
     found = theory.w1_plan(x, y)
     assert found.distance == pytest.approx(theory.w1_samples(x, y), rel=1e-6, abs=1e-6)
     assert found.plan.sum(axis=1) == pytest.approx(np.full(len(x), 1 / len(x)))
@@ -349,9 +333,15 @@ def test_plans_with_weights_in_the_plane():
     assert far == pytest.approx(1e6 * math.sqrt(2), rel=1e-6)
 
 
-def test_a_shift_costs_its_length():
-    x = np.random.default_rng(0).normal(size=(60, 2))
-    assert theory.w1_plan(x, x + np.array([3.0, 4.0])).distance == pytest.approx(5)
+def test_pairs_are_found_as_by_the_linear_programme():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 20, 2))
+    paired = theory.w1_plan(x, y)
+    twice = theory.w1_plan(np.repeat(x, 2, axis=0), y, [1, 1] * 20)  # not square: a programme
+    assert paired.distance == pytest.approx(twice.distance, rel=1e-9)
+    assert sorted(np.flatnonzero(paired.plan) // 20) == list(range(20))
+    many = rng.normal(size=(400, 2))  # a programme would be too large
+    assert theory.w1_plan(many, many + np.array([3.0, 4.0])).distance == pytest.approx(5)
 
 
 def test_samples_come_near_the_closed_form():
@@ -364,66 +354,74 @@ def test_samples_come_near_the_closed_form():
 
 
 GOOD = gaussian(0, 1)
-
-
-@pytest.mark.parametrize(
+BOXES: list = [
+    ((1, -1),),
+    ((0, 0),),
+    ((0, math.nan),),
+    ((0, math.inf),),
+    ((0, 1),) * 3,
     "box",
-    [((1, -1),), ((0, 0),), ((0, math.nan),), ((0, math.inf),), ((0, 1),) * 3, "box", None,
-     ((0, 1, 2),), ()],
-)  # fmt: skip
-def test_boxes_that_are_none(box):
-    with pytest.raises(InputError, match="low < high"):
-        theory.js(GOOD, GOOD, box)
-
-
-@pytest.mark.parametrize(
-    ("log_p", "log_q", "words"),
-    [
-        (GOOD, gaussian(60, 1), "q integrates to"),
-        (lambda x: GOOD(x) + 1, GOOD, "p integrates to 2.72"),
-        (gaussian(0.005, 1e-4), GOOD, "p integrates to"),
-        (lambda x: np.full(len(x), np.nan), GOOD, "NaN"),
-        (lambda x: x, GOOD, "one number a point"),
-        (GOOD, lambda x: np.full(len(x), np.inf), "point mass"),
+    None,
+]
+BOXES += [((0, 1, 2),), ()]
+REFUSED = {
+    "low < high": [lambda box=box: theory.js(GOOD, GOOD, box) for box in BOXES]
+    + [lambda: theory.integrate(np.sin, 1, 0)],
+    "integrates to": [
+        lambda: theory.js(GOOD, gaussian(60, 1), LINE),
+        lambda: theory.js(lambda x: GOOD(x) + 1, GOOD, LINE),
+        lambda: theory.js(gaussian(0.005, 1e-4), GOOD, LINE),
     ],
-)
-def test_densities_that_are_none(log_p, log_q, words):
-    with pytest.raises(InputError, match=words):
-        theory.js(log_p, log_q, LINE)
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda: theory.integrate(np.sin, 1, 0),
-        lambda: theory.integrate(np.sin, 0, 1, n=3),
+    "NaN": [
+        lambda: theory.js(lambda x: np.full(len(x), np.nan), GOOD, LINE),
         lambda: theory.integrate(lambda x: np.full_like(x, np.nan), 0, 1),
+        lambda: theory.w1_quantile(lambda u: np.full_like(u, np.nan), ndtri),
+        lambda: theory.w1_samples([1, math.nan], [1]),
+        lambda: theory.w1_plan([1e200], [1]),
+    ],
+    "one number a point": [
+        lambda: theory.js(lambda x: x, GOOD, LINE),
         lambda: theory.integrate(lambda x: 1.0, 0, 1),
-        lambda: theory.integrate(lambda x: np.where(x > 0, np.inf, -np.inf), -1, 1),
-        lambda: theory.integrate_2d(lambda x: x[:, 0], ((0, 1),)),
+        lambda: theory.value(GOOD, GOOD, lambda x: x, LINE),
+    ],
+    "point mass": [lambda: theory.js(GOOD, lambda x: np.full(len(x), np.inf), LINE)],
+    "no value": [lambda: theory.integrate(lambda x: np.where(x > 0, np.inf, -np.inf), -1, 1)],
+    "n must be": [
+        lambda: theory.integrate(np.sin, 0, 1, n=3),
         lambda: theory.integrate_2d(lambda x: x[:, 0], ((0, 1), (0, 1)), n=10**6),
-        lambda: theory.f_divergence(lambda u: u, GOOD, GOOD, LINE),
+    ],
+    "integrate_2d": [lambda: theory.integrate_2d(lambda x: x[:, 0], ((0, 1),))],
+    "0 at 1": [lambda: theory.f_divergence(lambda u: u, GOOD, GOOD, LINE)],
+    "minimax": [
         lambda: theory.optimal_logit("wasserstein", GOOD, GOOD, np.zeros((2, 1))),
         lambda: theory.optimal_logit("minmax", GOOD, GOOD, np.zeros((2, 1))),
-        lambda: theory.value(GOOD, GOOD, lambda x: x, LINE),
-        lambda: theory.w1_samples([], [1]),
-        lambda: theory.w1_samples([1, math.nan], [1]),
+    ],
+    "not empty": [lambda: theory.w1_samples([], [1]), lambda: theory.w1_samples(3.0, [1])],
+    "array of numbers": [lambda: theory.w1_samples("abc", [1])],
+    "column": [
         lambda: theory.w1_samples(np.zeros((3, 2)), [1]),
-        lambda: theory.w1_samples("abc", [1]),
-        lambda: theory.w1_samples(3.0, [1]),
-        lambda: theory.w1_quantile(lambda u: np.full_like(u, np.nan), ndtri),
         lambda: theory.w1_plan(np.zeros((3, 2)), np.zeros((3, 1))),
-        lambda: theory.w1_plan(np.zeros((1000, 2)), np.zeros((1000, 2))),
+    ],
+    "entries": [
+        lambda: theory.w1_plan(np.zeros((1000, 2)), np.zeros((999, 2))),
+        lambda: theory.w1_plan(np.zeros((1001, 2)), np.zeros((1001, 2))),
+    ],
+    "one for each point": [
         lambda: theory.w1_plan([1, 2], [1, 2], weights_x=[1, -1]),
         lambda: theory.w1_plan([1, 2], [1, 2], weights_x=[0, 0]),
         lambda: theory.w1_plan([1, 2], [1, 2], weights_y=[1, 1, 1]),
         lambda: theory.w1_plan([1, 2], [1, 2], weights_y=[1, math.nan]),
+    ],
+    "standard deviation": [
         lambda: theory.kl_gaussians(0, 0, 0, 1),
         lambda: theory.w1_gaussians(0, 1, 0, -1),
         lambda: theory.hellinger2_gaussians(0, 1, 0, math.nan),
     ],
-)
-def test_bad_input_is_told_in_a_sentence(call):
-    with pytest.raises(InputError) as caught:
-        call()
-    assert len(str(caught.value)) > 20
+}
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_bad_input_is_refused_in_a_sentence(words):
+    for call in REFUSED[words]:
+        with pytest.raises(InputError, match=words):
+            call()

@@ -563,7 +563,7 @@ BAD_CONFIGS = [
     ({"update": "alternate"}, "did you mean 'altern"),
     ({"epochs": 1}, "unknown keyword of Config 'epochs'"),
     ({"data": "rign"}, "did you mean 'ring'"),
-    ({"data": 3}, "data"),
+    ({"data": 3}, "not 3"),
     ({"generator": "mlp"}, "mlp"),
     ({"discriminator": 7}, "7"),
     ({"d_sees_given": "yes"}, "True or False"),

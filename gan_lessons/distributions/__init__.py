@@ -20,14 +20,7 @@ from gan_lessons.distributions.base import (
     named,
 )
 from gan_lessons.distributions.curves import GanLabRing, NoisyCurve, Spiral, SwissRoll, TwoMoons
-from gan_lessons.distributions.latents import (
-    Normal,
-    TruncatedNormal,
-    Uniform,
-    WithBits,
-    WithLabels,
-    latent,
-)
+from gan_lessons.distributions.latents import Normal, TruncatedNormal, Uniform, WithBits, latent
 from gan_lessons.distributions.mixtures import (
     GanLabDisjoint,
     GanLabGaussians,
@@ -66,7 +59,6 @@ __all__ = [
     "TwoMoons",
     "Uniform",
     "WithBits",
-    "WithLabels",
     "distribution",
     "latent",
     "named",

@@ -1,4 +1,4 @@
-"""Data that the user brings along: arrays of examples, alone or with what is known of each."""
+"""The user's own data: arrays of examples, alone or with what is known of each."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ LARGEST = 1e18  # the square of such a number is still finite in float32
 class Empirical(Distribution):
     """The user's own data: `sample` draws rows with replacement, there is no density.
 
-    A pytree with one leaf, `points`; equal (and hashed) by content. Rows with a shape of two or
-    three numbers are pictures, with a shape of one number sounds; without a shape, points.
+    A pytree with one leaf, `points`; compared and hashed by content. Rows whose shape has two or
+    three sides are pictures, with one side they are sounds, and without a shape points.
 
     Args:
         points: int or float array [n, dim] of at least two rows, kept as float32.
@@ -131,15 +131,7 @@ class Paired(Empirical):
     ) -> None:
         super().__init__(points, shape)
         check_choice("kind of given", about, GIVEN_KINDS[1:])
-        if about == "label" and np.ndim(given) == 1:
-            raise InputError(
-                "labels must be one-hot rows [n, classes]; try np.eye(classes)[labels]"
-            )
-        rows = check_array("given", given, rank=2, low=-LARGEST, high=LARGEST)
-        if len(rows) != len(self.points):
-            raise InputError(f"there are {len(self.points)} points, but {len(rows)} rows of given")
-        if about == "label" and (np.any(rows.max(1) != 1) or np.any(np.abs(rows).sum(1) != 1)):
-            raise InputError("a label must be one-hot: a 1 at its class and 0 elsewhere")
+        rows = _conditions(given, len(self.points), about)
         size = rows.shape[1]
         if given_shape is None:
             given_shape = self.shape if about == "picture" and size == self.dim else (size,)
@@ -169,6 +161,18 @@ class Paired(Empirical):
     def _batch(self, key: PRNGKeyArray, n: int) -> Batch:
         which = self._which(key, n)
         return Batch(self.points[which], self.conditions[which])
+
+
+def _conditions(given: Any, n: int, about: str) -> np.ndarray:
+    """`given` as an array [n, k] that fits what it is about, or `InputError`."""
+    if about == "label" and np.ndim(given) == 1:
+        raise InputError("labels must be one-hot rows [n, classes]; try np.eye(classes)[labels]")
+    rows = check_array("given", given, rank=2, low=-LARGEST, high=LARGEST)
+    if len(rows) != n:
+        raise InputError(f"there are {n} points, but {len(rows)} rows of given")
+    if about == "label" and (np.any(rows.max(1) != 1) or np.any(np.abs(rows).sum(1) != 1)):
+        raise InputError("a label must be one-hot: a 1 at its class and 0 elsewhere")
+    return rows
 
 
 def _sides(what: str, shape: Any, size: int) -> tuple[int, ...]:

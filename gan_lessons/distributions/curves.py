@@ -11,8 +11,7 @@ from jax import random
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from gan_lessons.distributions.base import Box, Distribution, named
-from gan_lessons.distributions.mixtures import mixture_log_prob
-from gan_lessons.distributions.numerics import padded_box
+from gan_lessons.distributions.numerics import mixture_log_prob, padded_box
 
 
 class NoisyCurve(Distribution):
@@ -22,7 +21,7 @@ class NoisyCurve(Distribution):
 
     @abc.abstractmethod
     def _curve(self, u: Float[Array, "n"]) -> Float[Array, "n 2"]:
-        """The point before which a share `u` in [0, 1) of the mass lies."""
+        """The point that a share `u` in [0, 1) of the mass lies before."""
 
     def _sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n dim"]:
         place_key, noise_key = random.split(key)
@@ -50,7 +49,7 @@ class TwoMoons(NoisyCurve):
 
 @named("spiral")
 class Spiral(NoisyCurve):
-    """`arms` Archimedean spirals, each `turns` times round the origin out to `radius`."""
+    """`arms` Archimedean spirals, each winding `turns` times round the origin out to `radius`."""
 
     arms: int = 2
     turns: float = 1.5
@@ -59,7 +58,7 @@ class Spiral(NoisyCurve):
 
     def _curve(self, u: Float[Array, "n"]) -> Float[Array, "n 2"]:
         arm = jnp.floor(u * self.arms)
-        out = jnp.sqrt(u * self.arms - arm)  # the root spreads the points evenly along an arm
+        out = jnp.sqrt(u * self.arms - arm)  # the root spreads the points about evenly along an arm
         angle = 2 * jnp.pi * (self.turns * out + arm / self.arms)
         return self.radius * out[:, None] * jnp.stack([jnp.cos(angle), jnp.sin(angle)], 1)
 
@@ -68,7 +67,7 @@ class Spiral(NoisyCurve):
 class SwissRoll(NoisyCurve):
     """The rolled-up sheet of scikit-learn's `make_swiss_roll` from the side, scaled to `radius`.
 
-    The angle is uniform from 1.5 pi to 4.5 pi and the distance from 0 grows with it.
+    The angle is uniform from 1.5 pi to 4.5 pi, and the distance from the origin grows with it.
     """
 
     radius: float = 2.0
@@ -84,8 +83,8 @@ class SwissRoll(NoisyCurve):
 class GanLabRing(NoisyCurve):
     """GAN Lab's ellipse (.5 + .3 cos a, .45 + .25 sin a), a uniform, noise .025 (arXiv 1809.01587).
 
-    The density is an integral over a whole period. 128 equal steps of `a` are closer together
-    than the noise is wide, where the error of the sum is below that of float32.
+    The density is an integral of a smooth function over a whole period, so a sum over equal steps
+    converges fast: with 128, closer together than the noise is wide, it is exact to float32.
     """
 
     std = 0.025

@@ -1,15 +1,13 @@
-"""Where a generator starts from: simple distributions in any number of dimensions."""
+"""What a generator starts from: simple distributions in any number of dimensions."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import random
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from gan_lessons.distributions.base import Box, Distribution, named
 from gan_lessons.distributions.numerics import LOG_2PI, as_real, padded_box
@@ -82,7 +80,7 @@ class Uniform(_Cube):
 
 @named("truncated-normal")
 class TruncatedNormal(_Cube):
-    """N(mean, std^2) on [low, high], independent per coordinate; the defaults are GAN Lab's noise.
+    """N(mean, std^2) on [low, high] in each coordinate; the defaults are GAN Lab's noise.
 
     Raises:
         InputError: also if [low, high] holds less than a thousandth of the untruncated bell.
@@ -119,38 +117,6 @@ class TruncatedNormal(_Cube):
         z = (x - self.mean) / self.std
         scale = self.dim * (math.log(self.std * self._mass) + LOG_2PI / 2)
         return self._inside(x, -0.5 * jnp.sum(z * z, 1) - scale)
-
-
-@jax.tree_util.register_static
-@dataclass(frozen=True)
-class WithLabels(Distribution):
-    """Latents with a class label: rows [z, one-hot y], y drawn in proportion to `weights`.
-
-    For a generator that is told which class to make (Mirza and Osindero 2014, arXiv 1411.1784).
-    Give it the class frequencies of the data, or D can tell fakes by their labels alone.
-    """
-
-    latent: Distribution
-    weights: tuple[float, ...]
-
-    @property
-    def dim(self) -> int:
-        return self.latent.dim + len(self.weights)
-
-    @property
-    def extent(self) -> Box:
-        return (*self.latent.extent, *[(0.0, 1.0)] * len(self.weights))
-
-    def _sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n dim"]:
-        key_z, key_y = random.split(key)
-        labels = random.categorical(key_y, jnp.log(jnp.array(self.weights)), shape=(n,))
-        return self.given(self.latent.sample(key_z, n), labels)
-
-    def given(  # type: ignore[override]
-        self, z: Float[Array, "n z"], labels: Int[Array, "n"]
-    ) -> Float[Array, "n dim"]:
-        """Latents z with labels of one's own choice, whole numbers from 0."""
-        return jnp.concatenate([z, jax.nn.one_hot(labels, len(self.weights))], axis=1)
 
 
 @named("with-bits")

@@ -5,24 +5,13 @@ from __future__ import annotations
 import abc
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from jax import random
-from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from gan_lessons.distributions.base import Box, Distribution, named
-from gan_lessons.distributions.numerics import LOG_2PI, as_real, padded_box, pick
+from gan_lessons.distributions.numerics import as_real, mixture_log_prob, padded_box, pick
 from gan_lessons.errors import InputError, check_number
-
-
-def mixture_log_prob(
-    x: Float[Array, "n dim"], centers: Any, stds: np.ndarray, weights: np.ndarray
-) -> Float[Array, "n"]:
-    """log sum_i w_i N(x; c_i, diag(s_i^2)), weights scaled to sum to 1."""
-    z = (x[:, None] - as_real(centers)[None]) / as_real(stds)[None]
-    scale = np.log(weights / weights.sum()) - np.log(stds).sum(-1) - LOG_2PI * x.shape[1] / 2
-    return logsumexp(as_real(scale)[None] - 0.5 * jnp.sum(z * z, -1), axis=1)
 
 
 class _GaussianMixture(Distribution):
@@ -70,7 +59,7 @@ class _GaussianMixture(Distribution):
 
 @named("ring")
 class Ring(_GaussianMixture):
-    """`modes` equal Gaussians on a circle, at angles 2 pi k / modes; kept as `count`.
+    """`modes` equal Gaussians on a circle, at angles 2 pi k / modes; the number is kept as `count`.
 
     `modes=8, radius=1, std=.01` is the ring of PacGAN (Lin et al. 2018, arXiv 1712.04086).
     """
@@ -110,7 +99,7 @@ class Grid(_GaussianMixture):
 
 
 class _FreeMixture(_GaussianMixture):
-    """A mixture whose parts are given one by one, the weights in any scale or left out (equal)."""
+    """A mixture with its parts given one by one; weights on any scale, equal if left out."""
 
     stds: tuple[float, ...]
     weights: tuple[float, ...] | None
@@ -119,7 +108,9 @@ class _FreeMixture(_GaussianMixture):
         super().__post_init__()
         parts = {name: len(value) for name, value in vars(self).items() if value is not None}
         if len(set(parts.values())) > 1:
-            raise InputError(f"each mode needs one entry in all of them, not {parts}")
+            raise InputError(
+                f"all of them need one entry for each mode, but their lengths are {parts}"
+            )
 
     def _spread(self) -> tuple[np.ndarray, Any]:
         return np.array(self.stds)[:, None], self.weights or 1.0

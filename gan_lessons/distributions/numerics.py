@@ -7,6 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, Int
 
 LOG_2PI = math.log(2 * math.pi)
@@ -29,3 +30,12 @@ def pick(u: Float[Array, "n"], weights: np.ndarray) -> Int[Array, "n"]:
         return (u * len(weights)).astype(int)
     ends = np.cumsum(weights / weights.sum())[:-1]  # the last, 1, could be rounded below u
     return jnp.searchsorted(as_real(ends), u, side="right", method="compare_all")
+
+
+def mixture_log_prob(
+    x: Float[Array, "n dim"], centers: Any, stds: np.ndarray, weights: np.ndarray
+) -> Float[Array, "n"]:
+    """log sum_i w_i N(x; c_i, diag(s_i^2)), weights scaled to sum to 1."""
+    z = (x[:, None] - as_real(centers)[None]) / as_real(stds)[None]
+    scale = np.log(weights / weights.sum()) - np.log(stds).sum(-1) - LOG_2PI * x.shape[1] / 2
+    return logsumexp(as_real(scale)[None] - 0.5 * jnp.sum(z * z, -1), axis=1)

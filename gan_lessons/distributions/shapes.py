@@ -19,10 +19,10 @@ from gan_lessons.errors import InputError
 
 
 class _Segments(NoisyCurve):
-    """Straight segments, points uniform by length, smeared with Gaussian noise.
+    """Points uniform along straight segments, plus Gaussian noise.
 
-    A segment of length L gives N(across; 0, s^2) (F(along / s) - F((along - L) / s)) / L, with
-    F the normal distribution function, `along` and `across` measured from its start.
+    A segment of length L has density N(across; 0, s^2) (F(along / s) - F((along - L) / s)) / L,
+    with F the normal distribution function and `along` and `across` measured from its start.
     """
 
     has_density = True
@@ -55,7 +55,7 @@ class _Segments(NoisyCurve):
 
 
 def _log_ndtr_difference(a: Array, b: Array) -> Array:
-    """log(F(a) - F(b)) for a > b, taken in the lower tail, where F keeps its digits."""
+    """log(F(a) - F(b)) for a > b, computed in the lower tail, where F loses no digits."""
     upper = b > 0
     a, b = jnp.where(upper, -b, a), jnp.where(upper, -a, b)
     return log_ndtr(a) + jnp.log(-jnp.expm1(log_ndtr(b) - log_ndtr(a)))
@@ -80,7 +80,7 @@ class Lines(_Segments):
         if self._ends().shape[1:] != (2, 2):
             raise InputError("each of the segments of Lines must be ((x0, y0), (x1, y1))")
         if self._pieces()[2].min() < self.std / 10:
-            raise InputError("a segment is shorter than a tenth of std; a Mixture suits points")
+            raise InputError("a segment is shorter than a tenth of std; for points use a Mixture")
 
     def _ends(self) -> np.ndarray:
         return np.array(self.segments)
@@ -98,9 +98,9 @@ class GanLabLine(_Segments):
 
 @named("checkerboard")
 class Checkerboard(Distribution):
-    """Uniform on the dark fields of a `cells` x `cells` board with sides of length `size`.
+    """Uniform on the dark fields of a `cells` x `cells` board whose sides have length `size`.
 
-    The board is centred on 0; the field at its lower left is dark.
+    The board is centred on the origin; its lower left field is dark.
     """
 
     cells: int = 4

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gan_lessons.errors import check_choice
+from gan_lessons.images.checks import as_floats
 from gan_lessons.images.downloads import Source, cache_folder, fetch
 from gan_lessons.images.drawn import GLYPHS, GlyphFactors, glyph_factors, glyphs, render_glyphs
 from gan_lessons.images.embedded import digits, faces
 from gan_lessons.images.folder import FolderSet, image_folder
+from gan_lessons.images.pairing import pairs
 from gan_lessons.images.published import DOWNLOADS, cifar_10, fashion_mnist, kmnist, mnist
-from gan_lessons.images.sets import ImageSet, Labelled, Stacked, StackedChannels, as_floats
+from gan_lessons.images.sets import ImageSet
+from gan_lessons.images.stacks import Stacked, StackedChannels
 
 __all__ = [
     "DOWNLOADS",
@@ -22,7 +25,6 @@ __all__ = [
     "FolderSet",
     "GlyphFactors",
     "ImageSet",
-    "Labelled",
     "Source",
     "Stacked",
     "StackedChannels",
@@ -39,6 +41,7 @@ __all__ = [
     "image_set",
     "kmnist",
     "mnist",
+    "pairs",
     "render_glyphs",
 ]
 

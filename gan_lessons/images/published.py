@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import tarfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
-from math import prod
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
-from gan_lessons.errors import InputError, check_choice, check_number
+from gan_lessons.errors import check_choice, check_number
 from gan_lessons.images.downloads import Source, fetch
+from gan_lessons.images.formats import read_cifar, read_idx
 from gan_lessons.images.sets import ImageSet
-
-LARGEST = 1 << 28  # bytes that a file may unpack to
 
 # Addresses of each set's files, and what class labels mean, from 0 on.
 HOMES = {
@@ -142,82 +133,18 @@ def _load(name: str, split: str, size: int) -> ImageSet:
 
 @lru_cache(maxsize=4)
 def _loaded(name: str, split: str, size: int) -> ImageSet:
-    read = _read_cifar_split if name == "cifar-10" else _read_idx_split
-    images, labels = read(sources(name), split)
+    images, labels = _read(name, split)
     kinds = tuple(CLASS_NAMES[name].split())
     return ImageSet(images, labels, f"{name} {split}", kinds).resized(size)
 
 
-# ---- the files
-
-Pair = tuple[np.ndarray, np.ndarray]  # images and labels
-
-
-def _read_idx_split(files: dict[str, Source], split: str) -> Pair:
+def _read(name: str, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels of one split, as they stand in its files."""
+    files = sources(name)
+    if name == "cifar-10":
+        (archive,) = files.values()
+        return read_cifar(fetch(archive), split)
     start = "train" if split == "train" else "t10k"
     names = (f"{start}-images-idx3-ubyte.gz", f"{start}-labels-idx1-ubyte.gz")
-    images, labels = (read_idx(fetch(files[name])) for name in names)
+    images, labels = (read_idx(fetch(files[each])) for each in names)
     return images, labels
-
-
-def _read_cifar_split(files: dict[str, Source], split: str) -> Pair:
-    (source,) = files.values()
-    return read_cifar(fetch(source), split)
-
-
-def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
-    """The array in a gzipped IDX file of bytes.
-
-    The format (LeCun 1998): two zero bytes, 8 for unsigned bytes, the number of axes (here 1 to
-    4), their lengths as big-endian 32-bit numbers, then the data.
-
-    Raises: InputError for anything else, and where lengths and data do not agree.
-    """
-    with _unpacking(path), gzip.open(path) as file:
-        zero, kind, axes = np.frombuffer(file.read(4), ">u2,u1,u1")[0].tolist()
-        if (zero, kind) != (0, 8) or not 1 <= axes <= 4:
-            raise ValueError("it does not start as IDX data do")
-        shape = np.frombuffer(_exactly(file, 4 * axes), ">u4").tolist()
-        data = _exactly(file, prod(shape))
-        if file.read(1):
-            raise ValueError(f"it holds more than the {prod(shape)} bytes that it claims")
-        return data.reshape(shape)
-
-
-def read_cifar(path: Path, split: str) -> tuple[UInt8[np.ndarray, "n 32 32 3"], np.ndarray]:
-    """Images and labels [n] of one split of CIFAR-10's binary version.
-
-    The format (Krizhevsky 2009): a .tar.gz with data_batch_1.bin to data_batch_5.bin and
-    test_batch.bin, of records of 3,073 bytes: label, then red, green and blue, row by row.
-
-    Raises: InputError for anything else.
-    """
-    wanted = "data_batch_" if split == "train" else "test_batch"
-    with _unpacking(path), tarfile.open(path, "r|gz") as archive:
-        batches = {
-            member.name: _exactly(archive.extractfile(member), member.size)
-            for member in archive
-            if member.isfile() and Path(member.name).name.startswith(wanted)
-        }
-        if not batches:
-            raise ValueError(f"it holds no file called {wanted}...")
-        records = np.concatenate([batches[name] for name in sorted(batches)]).reshape(-1, 3073)
-    return records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), records[:, 0]
-
-
-def _exactly(file: Any, count: int) -> UInt8[np.ndarray, " count"]:
-    """The next `count` bytes of `file`, which may have been packed very small."""
-    if count > LARGEST:
-        raise ValueError(f"it claims to hold {count} bytes")
-    data = file.read(count)
-    if len(data) != count:
-        raise ValueError(f"it holds fewer than the {count} bytes that it claims")
-    return np.frombuffer(data, np.uint8)
-
-
-@contextlib.contextmanager
-def _unpacking(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, EOFError, ValueError, IndexError, zlib.error, tarfile.TarError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None

@@ -39,8 +39,9 @@ class Game(Protocol):
     size: str
     cursor: int | None
     message: str
-    rate: float
 
+    @property
+    def rate(self) -> float: ...
     @property
     def playing(self) -> bool: ...
     @property

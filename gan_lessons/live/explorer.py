@@ -115,7 +115,7 @@ class Explorer:
 
     def play(self) -> None:
         """Call `advance` again and again, and show what comes of it."""
-        if self.canvas.advance is None:
+        if not self.canvas.playable:
             raise InputError("nothing to play: build returned no advance function")
         self.front_end.greet()
         self.stage.ask(Play())
@@ -149,7 +149,7 @@ class Explorer:
 
         if not has_front_end():
             self._draw()  # as on a page, `advance` comes after an `update`
-            for _ in range(self.still if self.canvas.advance else 0):
+            for _ in range(self.still if self.canvas.playable else 0):
                 self.canvas.advance()
             display(Picture(self.picture(), width=round(100 * self.figure.get_figwidth())))
             return

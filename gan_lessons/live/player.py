@@ -76,10 +76,10 @@ class Player:
         **unknown: Any,
     ) -> None:
         prepare()
-        start = arguments.start(config, knobs)
-        arguments.refuse(unknown, start)
+        start = arguments.start_of(config, knobs)
+        arguments.refuse_unknown(unknown, start)
         self.run = Run(start.config, start.knobs, seed)
-        self.panels = arguments.panels(panels, start)
+        self.panels = arguments.panels_from(panels, start)
         self.size = check_choice("size", size, SIZES)
         steps = int(
             check_number("steps", start.steps if steps is None else steps, 0, 1e9, integer=True)
@@ -96,7 +96,7 @@ class Player:
         self._compiled: set[Hashable] = set()
         self._kept: Any = None  # the knobs, while a step of one player borrows them
         self._look = Looks(self.panels, self.run.config)
-        self._knob_names = arguments.controls(controls, self.run.knobs)
+        self._knob_names = arguments.controls_from(controls, self.run.knobs)
 
     # ---- what a person, or a script, can ask for; each call returns at once
 
@@ -364,10 +364,10 @@ def playground(name: Any = "playground", **changes: Any) -> Player:
 
     Keywords that name a field of `Config` or a knob change it; the rest goes to `Player`. So
     `playground(data=points, generator=MyModule, discriminator=MyCritic, objective=my_losses)`
-    plays with your own array, `nnx` modules and losses (`objectives.own_objective`). On image sets a
-    panel scores the pictures, unless `data` or `panels` are changed.
+    plays with your own array, `nnx` modules and losses (`objectives.own_objective`). On image sets
+    a panel scores the pictures, unless `data` or `panels` are changed.
 
     Raises: InputError for an unknown preset or keyword, or a value that cannot be used.
     """
-    start, options = arguments.changed(arguments.start(name), changes)
+    start, options = arguments.with_changes(arguments.start_of(name), changes)
     return Player(start, **options)

@@ -4,20 +4,23 @@ Print the ceilings and floors beside the numbers: a perfect generator scores nei
 quality nor zero divergence nor zero Frechet distance on a finite sample.
 """
 
-from gan_lessons.metrics.features import (
-    FeatureExtractor,
-    FrechetMeter,
-    frechet_features,
-    train_feature_extractor,
+from gan_lessons.metrics.certainty import confidence_interval
+from gan_lessons.metrics.features import FeatureExtractor, train_feature_extractor
+from gan_lessons.metrics.frechet import (
+    FrechetLimit,
+    frechet_at_infinity,
+    frechet_distance,
+    frechet_floor,
+    gaussian_statistics,
 )
+from gan_lessons.metrics.inception import inception_score
+from gan_lessons.metrics.kernel import kernel_distance
+from gan_lessons.metrics.meter import FrechetMeter, frechet_features
 from gan_lessons.metrics.modes import (
-    STACK_SAMPLES,
     ModeCoverage,
-    StackCoverage,
     high_quality_ceiling,
     kl_floor,
     mode_coverage,
-    stack_coverage,
 )
 from gan_lessons.metrics.neighbours import (
     DataCopying,
@@ -29,16 +32,7 @@ from gan_lessons.metrics.neighbours import (
     nearest_neighbours,
     precision_recall,
 )
-from gan_lessons.metrics.quality import (
-    FrechetLimit,
-    confidence_interval,
-    frechet_at_infinity,
-    frechet_distance,
-    frechet_floor,
-    gaussian_statistics,
-    inception_score,
-    kernel_distance,
-)
+from gan_lessons.metrics.stacks import STACK_SAMPLES, StackCoverage, stack_coverage
 
 __all__ = [
     "STACK_SAMPLES",

@@ -1,4 +1,4 @@
-"""Counting modes: of mixtures in the plane, and of stacked images by the class of each layer.
+"""Counting the modes of a mixture.
 
 Print the ceilings beside the numbers: a perfect generator scores neither 100 % high quality nor
 zero divergence on a finite sample.
@@ -15,10 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from gan_lessons.errors import InputError, check_number
-from gan_lessons.images import as_floats
-from gan_lessons.metrics.features import FeatureExtractor
-
-AnyArray = Array | np.ndarray
+from gan_lessons.metrics.checks import AnyArray
 
 
 class ModeCoverage(NamedTuple):
@@ -31,14 +28,14 @@ class ModeCoverage(NamedTuple):
         kl: reverse divergence sum_k h_k log(K h_k) in nats, where h is the share of all
             samples nearest to mode k; 0 to log K. Compare with `kl_floor`.
         counts: samples nearest to each mode [K], high quality or not.
-        std_ratio: width inside the modes over the true one; 1 is right, 0.5 half as wide.
-            The variance about the mean of each mode, pooled over modes and coordinates, of
-            the high-quality samples only, so that strays do not widen it. Cutting at `radius`
-            makes it too small, so what is reported is the width of the Gaussian that has this
-            variance after the same cut. At most 3, rough above 2; NaN while no mode has two
-            high-quality samples.
-        held: modes that hold at least a quarter of their fair share, n / K, in high-quality
-            samples; a broad blob, which drops a sample or two on each mode, holds none.
+        std_ratio: width of the modes over the true width; 1 is right, 0.5 half as wide.
+            It comes from the variance of the high-quality samples about the mean of their mode,
+            pooled over modes and coordinates; strays are left out so that they do not widen it.
+            As the cut at `radius` makes this variance too small, what is reported is the width of
+            the Gaussian that has it after the same cut. At most 3, rough above 2; NaN while no
+            mode has two high-quality samples.
+        held: modes with at least a quarter of their fair share, n / K, of high-quality samples;
+            a broad blob, which drops a sample or two on each mode, holds none.
     """
 
     modes: Int[Array, ""]
@@ -57,9 +54,9 @@ def mode_coverage(
 ) -> ModeCoverage:
     """Compare samples with a mixture of equally likely isotropic Gaussians.
 
-    Works under `jit` and `vmap` (`radius` must be a Python number). A sample that is not
-    finite belongs to no mode but counts in the denominator of `high_quality`; where none is
-    finite, `kl` is NaN.
+    Works under `jit` and `vmap` (`radius` must be a Python number). A sample that is not finite
+    belongs to no mode but counts in the denominator of `high_quality`; if no sample is finite,
+    `kl` is NaN.
 
     Args:
         samples: [n, d] generated points; the papers use n = 2,500.
@@ -121,7 +118,7 @@ def _cut_widths(dim: int, radius: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _share_within(dim: int, radius: Any) -> Any:
-    """P(chi^2_dim < radius^2): the mass of N(0, I) in a ball. SciPy is imported when needed."""
+    """P(chi^2_dim < radius^2): the mass of N(0, I) in a ball."""
     from scipy.special import gammainc
 
     return gammainc(dim / 2, radius**2 / 2)
@@ -130,20 +127,20 @@ def _share_within(dim: int, radius: Any) -> Any:
 def high_quality_ceiling(dim: int, radius: float = 3.0) -> float:
     """Share of a perfect generator's samples within `radius` sigma: P(chi^2_dim < radius^2).
 
-    In the plane 1 - exp(-radius^2 / 2), .9889 for 3. A score above it means that the
-    modes are too narrow. `dim` is at least 1, `radius` above 0, else InputError.
+    In the plane this is 1 - exp(-radius^2 / 2), .9889 for a radius of 3. A higher score means that
+    the modes are too narrow. Raises InputError unless `dim` is at least 1 and `radius` above 0.
     """
     check_number("dimension", dim, 1, 1e6, integer=True)
     return float(_share_within(dim, check_number("radius", radius, 0, 1e6, above=True)))
 
 
 def kl_floor(modes: int, n: int, exact: bool = False) -> float:
-    """What `ModeCoverage.kl` is on average for a perfect generator: (modes - 1) / (2 n) nats.
+    """The mean of `ModeCoverage.kl` for a perfect generator: about (modes - 1) / (2 n) nats.
 
-    From 2 n KL tending to chi^2 with modes - 1 degrees of freedom; good for n well above
-    `modes`. `exact` sums over the binomial count c of a mode, K E[(c/n) log(K c/n)], for n up
-    to 10 million: .0194 instead of .0192 for 1,000 modes in 26,000 samples. `modes` and `n` are
-    whole numbers from 1, else InputError.
+    This is so because 2 n KL tends to chi^2 with modes - 1 degrees of freedom; it is accurate for n
+    well above `modes`. With `exact` the mean K E[(c/n) log(K c/n)] is taken over the binomial
+    count c of a mode, for n up to 10 million: .0194 instead of .0192 for 1,000 modes in 26,000
+    samples. Raises InputError unless `modes` and `n` are whole numbers from 1.
     """
     modes = int(check_number("modes", modes, 1, 1e9, integer=True))
     n = int(check_number("samples", n, 1, 1e7 if exact else 1e12, integer=True))
@@ -154,49 +151,3 @@ def kl_floor(modes: int, n: int, exact: bool = False) -> float:
 
     share = np.arange(n + 1) / n
     return float(modes * binom.pmf(np.arange(n + 1), n, 1 / modes) @ xlogy(share, modes * share))
-
-
-STACK_SAMPLES = 26_000  # how many the papers draw to count 1,000 modes
-
-
-class StackCoverage(NamedTuple):
-    """What `stack_coverage` finds among K = classes^layers modes.
-
-    Attributes:
-        modes: modes with at least one sample, 0 to K.
-        kl: reverse divergence sum_k h_k log(K h_k) in nats, where h is the share of the samples
-            in mode k; 0 to log K, NaN without any. Compare with `kl_floor(K, n, exact=True)`.
-        counts: samples in each mode [K]; mode 407 holds a 4 over a 0 over a 7.
-    """
-
-    modes: int
-    kl: float
-    counts: Int[np.ndarray, " K"]
-
-
-def stack_coverage(
-    extractor: FeatureExtractor, samples: Float[AnyArray, "n pixels_of_all_layers"]
-) -> StackCoverage:
-    """Count the modes of stacked images (`images.Stacked`) by the class of each layer.
-
-    A mode is found once one sample is taken for it, whatever it looks like, so the classifier's
-    mistakes count; look at what real data scores. Samples that are not finite are in no mode.
-
-    Source: L. Metz et al. (2017), arXiv 1611.02163; Z. Lin et al. (2018), arXiv 1712.04086.
-    Raises: InputError where rows are no whole number of images, or the set has no labels.
-    """
-    rows = as_floats(samples)
-    if rows.ndim != 2 or not rows.shape[1] or rows.shape[1] % extractor.pixels:
-        raise InputError(f"rows must be stacks of {extractor.pixels} pixels each, not {rows.shape}")
-    rows, layers = rows[np.isfinite(rows).all(axis=1)], rows.shape[1] // extractor.pixels
-    logits = extractor.logits(rows.reshape(-1, extractor.pixels))
-    place = logits.shape[1] ** np.arange(layers)[::-1]
-    codes = logits.argmax(axis=1).reshape(-1, layers) @ place
-    counts = np.bincount(codes, minlength=logits.shape[1] ** layers)
-    share = counts / max(len(codes), 1)
-    kl = (
-        np.sum(share * np.log(len(counts) * np.where(share > 0, share, 1)))
-        if len(codes)
-        else np.nan
-    )
-    return StackCoverage(int(np.sum(counts > 0)), float(kl), counts)

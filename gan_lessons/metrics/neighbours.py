@@ -1,7 +1,7 @@
 """Nearest neighbours: precision and recall, density and coverage, and whether fakes are copies.
 
-NumPy in float64 on features [n, d]. Distances are computed in blocks, so that 10,000 against
-10,000 rows need some 100 MB.
+NumPy in float64 on features [n, d]. Distances are computed in blocks, so that 10,000 rows against
+10,000 need about 100 MB.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from gan_lessons.errors import check_number
-from gan_lessons.metrics.quality import Features, check_pair
+from gan_lessons.metrics.checks import Features, check_pair
 
-BLOCK = 4_000_000  # distances held at once
-ROUNDING = 1e-11  # a square smaller than this share of the rows' squares is rounding of a zero
+BLOCK = 4_000_000  # distances in memory at a time
+ROUNDING = 1e-11  # a squared distance below this share of the squared norms counts as 0
 
 
 def _squares(a: Features, b: Features) -> Iterator[Float[np.ndarray, "some m"]]:
-    """Squared distances of some rows of `a` to all of `b`, block after block; equal rows have 0."""
+    """Squared distances from some rows of `a` to all of `b`, block by block; 0 for equal rows."""
     norms = np.sum(b**2, axis=1)[None]
     for part in np.array_split(a, max(1, len(a) * len(b) // BLOCK)):
         both = np.sum(part**2, axis=1)[:, None] + norms
@@ -32,18 +32,18 @@ def _squares(a: Features, b: Features) -> Iterator[Float[np.ndarray, "some m"]]:
 def _radii(features: Features, k: int) -> Float[np.ndarray, " n"]:
     """Squared distance of each row to its k-th nearest other row."""
     blocks = [np.partition(s, k, axis=1)[:, k] for s in _squares(features, features)]
-    return np.concatenate(blocks)  # place 0 holds the row itself
+    return np.concatenate(blocks)  # the row itself is at place 0
 
 
 def _inside(
     points: Features, centres: Features, radii: Float[np.ndarray, " m"]
 ) -> Iterator[Bool[np.ndarray, "some m"]]:
-    """Whether each point lies in the ball around each centre, border included."""
+    """Whether each point lies in the ball around each centre, boundary included."""
     return (squares <= radii[None] for squares in _squares(points, centres))
 
 
 def _centred(a: object, b: object, k: int) -> tuple[Features, Features, int]:
-    """Checked features, moved to where rounding does least, and checked k."""
+    """Checked features, shifted to the origin, where rounding does least harm, and checked k."""
     k = int(check_number("k", k, 1, 1e6, integer=True))
     one, other = check_pair(a, b, least=k + 1)
     centre = one.mean(axis=0)
@@ -60,17 +60,18 @@ class PrecisionRecall(NamedTuple):
 def precision_recall(real: Features, fake: Features, k: int = 3) -> PrecisionRecall:
     """Share of the fakes that lie where real data are, and share of the real where fakes are.
 
-    Around each real row a ball reaches to its k-th nearest other real row; precision is the share
-    of fakes in at least one of these balls. Recall is the same with the roles exchanged. Neither
-    is 1 for equal distributions: N(0, I_1000) against itself, 10,000 rows each, scores about .38.
-    One far real outlier has a huge ball, in which any fake is "precise". Where rows repeat more
-    than k times their radius is 0, and only exact copies lie in such a ball.
+    Each real row has a ball around it that reaches to its k-th nearest other real row; precision is
+    the share of fakes in at least one of these balls. Recall is the same with the roles exchanged.
+    Neither is 1 for equal distributions: N(0, I_1000) against itself, 10,000 rows each, scores
+    about .38. A single far outlier among the real rows has a huge ball, in which any fake counts as
+    precise. A row that occurs more than k times has a ball of radius 0, which holds exact copies
+    only.
 
     Args:
-        real, fake: [n, d] each, more than k rows; give equal numbers of both.
+        real, fake: [n, d] each, more than k rows, and equally many of both.
 
     Source: T. Kynkaanniemi et al. (2019), arXiv 1904.06991.
-    Raises: InputError for features that do not fit, or no more than k rows.
+    Raises: InputError for features that do not fit, and for k rows or fewer.
     """
     real, fake, k = _centred(real, fake, k)
     shares = []
@@ -88,17 +89,17 @@ class DensityCoverage(NamedTuple):
 
 
 def density_coverage(real: Features, fake: Features, k: int = 5) -> DensityCoverage:
-    """In how many real balls a fake lies, and the share of real balls that hold a fake.
+    """How many real balls a fake lies in, and the share of the real balls that hold a fake.
 
-    Balls reach from each real row to its k-th nearest other real row. Density is the number of
-    balls around a fake, averaged over fakes, over k: 1 on average for equal distributions, more
-    where fakes keep to the crowded places. Coverage of a perfect generator: `expected_coverage`.
+    The balls are those of `precision_recall`. Density is the number of balls that a fake lies in,
+    averaged over fakes and divided by k: 1 on average for equal distributions, and more if fakes
+    keep to crowded places. For the coverage of a perfect generator see `expected_coverage`.
 
     Args:
         real, fake: [n, d] each, more than k rows.
 
     Source: M. F. Naeem et al. (2020), arXiv 2002.09797.
-    Raises: InputError for features that do not fit, or no more than k rows.
+    Raises: InputError for features that do not fit, and for k rows or fewer.
     """
     real, fake, k = _centred(real, fake, k)
     hits, covered = 0, np.zeros(len(real), bool)
@@ -109,13 +110,14 @@ def density_coverage(real: Features, fake: Features, k: int = 5) -> DensityCover
 
 
 def expected_coverage(n_real: int, n_fake: int, k: int = 5) -> float:
-    """Coverage of a perfect generator, on average: 1 - prod_{i<k} (N - 1 - i) / (N + M - 1 - i).
+    """Mean coverage of a perfect generator: 1 - prod_{i<k} (N - 1 - i) / (N + M - 1 - i).
 
     A ball stays empty if the k rows nearest to its centre are all real, and among the N - 1 other
-    real and the M fake rows any k are equally likely to be the nearest. .969 for k = 5 and many.
+    real rows and the M fakes any k are equally likely to be the nearest. For k = 5 and many rows
+    this is .969.
 
     Source: M. F. Naeem et al. (2020), arXiv 2002.09797.
-    Raises: InputError for k below 1, no fakes, or no more than k real rows.
+    Raises: InputError for k below 1, for no fakes, and for k real rows or fewer.
     """
     k = int(check_number("k", k, 1, 1e6, integer=True))
     n = int(check_number("number of real rows", n_real, k + 1, 1e12, integer=True))
@@ -126,7 +128,7 @@ def expected_coverage(n_real: int, n_fake: int, k: int = 5) -> float:
 def nearest_neighbours(
     rows: Features, reference: Features
 ) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    """Euclidean distance of each row to the nearest row of `reference` [m, d], and which one.
+    """Euclidean distance from each row to the nearest row of `reference` [m, d], and its index.
 
     Raises: InputError for features (or pictures as rows) that do not fit.
     """
@@ -144,9 +146,10 @@ class DataCopying(NamedTuple):
     """What `data_copying` finds.
 
     Attributes:
-        closer: chance that a fake lies closer to the training set than a held-out real row does,
-            in [0, 1]: 1/2 for a perfect generator, 1 for copies, 0 for fakes far from all data.
-        z: the same as a z-score of the Mann-Whitney test; below -3 the fakes are copies, or too
+        closer: the probability that a fake lies closer to the training set than a held-out real
+            row does, in [0, 1]: 1/2 for a perfect generator, 1 for copies, 0 for fakes that are far
+            from all data.
+        z: the same as the z-score of a Mann-Whitney test; below -3 the fakes are copies, or too
             close to be new; above 3 they lie further off than real data (underfitting).
     """
 
@@ -157,10 +160,10 @@ class DataCopying(NamedTuple):
 def data_copying(fake: Features, train: Features, test: Features) -> DataCopying:
     """Do fakes lie closer to the training rows than unseen real rows do?
 
-    For each fake and each held-out real row, take the distance to its nearest training row; then
-    count the pairs (fake, held-out) in which the fake is closer, ties half. The paper does this
-    in each cell of a partition and averages, so that copies of one kind cannot hide behind bad
-    fakes of another; this is its test on one cell.
+    The distance from each fake and from each held-out real row to its nearest training row is
+    taken; then the pairs (fake, held-out row) in which the fake is closer are counted, ties as a
+    half. The paper does this in each cell of a partition of the space and averages, so that copies
+    of one kind cannot hide behind bad fakes of another; this is its test on a single cell.
 
     Args:
         fake, train, test: [n, d] each; `test` must not have been trained on.

@@ -255,7 +255,7 @@ class _Discriminate(nnx.Module):
     ) -> Float[Array, "batch 1"]:
         seen = self.features(x, given)
         out = self.last(seen)
-        if self.classes is None:
+        if self.classes is None or given is None:
             return out
         label = self.classes(given) * seen
         return out + label.sum(axis=1, keepdims=True) / seen.shape[1] ** 0.5

@@ -90,7 +90,7 @@ class Own:
 
     Attributes:
         factory: makes the module. Of the arguments `n_in`, `n_out`, `rngs` and `given` it gets
-            those that it has a parameter for, by name. Where neither of the sizes is among them, two
+            those that it has a parameter for, by name. If neither of the sizes is among them, two
             parameters of other names get `n_in` and `n_out`; a third gets `rngs`.
         trace: fingerprint of what the module computes, filled in by `fitted`.
     """

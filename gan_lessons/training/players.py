@@ -14,21 +14,19 @@ import jax
 import numpy as np
 from flax import nnx
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from gan_lessons.distributions import Given
 from gan_lessons.errors import InputError
 from gan_lessons.networks import Network
 from gan_lessons.training.config import Config
 
-Rows = Float[Array, "n dim"]
-
 
 class FlatNetwork(NamedTuple):
     """A network without its numbers.
 
     The functions take the parameters (a pytree, see `unravel`), what the network keeps beside
-    them, a batch of rows, and what is given with each row.
+    them, a batch of rows, and what is given with each row, where anything is.
 
     Attributes:
         make: key -> (flat parameters, the rest), freshly drawn.
@@ -41,17 +39,17 @@ class FlatNetwork(NamedTuple):
     """
 
     make: Callable[[Array], tuple[Array, Any]]
-    apply: Callable[[Any, Any, Rows, Array], tuple[Array, Any]]
-    answer: Callable[[Any, Any, Rows, Array], Array]
-    features: Callable[[Any, Any, Rows, Array], Array]
+    apply: Callable[..., tuple[Array, Any]]
+    answer: Callable[..., Array]
+    features: Callable[..., Array]
     unravel: Callable[[Array], Any]
     size: int
     row_wise: bool
 
 
-def _shown(x: Array, given: Array) -> tuple[Array, ...]:
+def _shown(x: Array, given: Array | None) -> tuple[Array, ...]:
     """The arguments of a module: without `given` where nothing is given."""
-    return (x, given) if given.shape[1] else (x,)
+    return (x,) if given is None or not given.shape[1] else (x, given)
 
 
 def flat_network(spec: Network, n_in: int, n_out: int, given: Given) -> FlatNetwork:
@@ -71,17 +69,17 @@ def flat_network(spec: Network, n_in: int, n_out: int, given: Given) -> FlatNetw
     def module(params: Any, rest: Any) -> Any:
         return nnx.merge(graphdef, params, rest, copy=True)
 
-    def apply(params: Any, rest: Any, x: Array, given: Array) -> tuple[Array, Any]:
+    def apply(params: Any, rest: Any, x: Array, given: Array | None = None) -> tuple[Array, Any]:
         out = (trained := module(params, rest))(*_shown(x, given))
         split: tuple[Any, ...] = nnx.split(trained, nnx.Param, ...)
         return out, split[2]
 
-    def answer(params: Any, rest: Any, x: Array, given: Array) -> Array:
+    def answer(params: Any, rest: Any, x: Array, given: Array | None = None) -> Array:
         modes = {"deterministic": True, "use_running_average": True}
         used = nnx.view(module(params, rest), raise_if_not_found=False, **modes)
         return used(*_shown(x, given))
 
-    def features(params: Any, rest: Any, x: Array, given: Array) -> Array:
+    def features(params: Any, rest: Any, x: Array, given: Array | None = None) -> Array:
         seen = getattr(module(params, rest), "features", None)
         if seen is None:
             raise InputError(

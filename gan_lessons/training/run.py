@@ -17,6 +17,7 @@ from gan_lessons.errors import InputError, check_number
 from gan_lessons.metrics import ModeCoverage, mode_coverage
 from gan_lessons.training.knobs import acting, check_knob, ended, turned
 from gan_lessons.training.learner import BLOCK, Chunk, State, learner_of
+from gan_lessons.training.pace import Pace
 from gan_lessons.training.runtime import prepare
 from gan_lessons.training.turns import Turns
 
@@ -98,6 +99,13 @@ class Run:
             if any(leaf.is_deleted() for leaf in jax.tree.leaves(self._state)):
                 self._state = self._replayed(self._step)  # an interrupt came at a bad moment
             return self._state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        """Go on from another state of the same shapes, for an experiment."""
+        with self._landed():
+            self._state = state
+            self._remember()
 
     @property
     def step(self) -> int:
@@ -294,13 +302,12 @@ def train(
     """
     prepare()
     steps = int(check_number("steps", steps, 0, 1e12, integer=True))
-    run, chunk = Run(config, knobs, seed), 32
+    run, pace = Run(config, knobs, seed), Pace(0.2)  # seconds: an interrupt is answered soon
     try:
         while run.step < steps and run.stopped is None:
             began = time.perf_counter()
-            run.advance(min(chunk, steps - run.step))
-            quick = time.perf_counter() - began < 0.2  # so that an interrupt is answered soon
-            chunk = min(BLOCK, 2 * chunk) if quick else max(1, chunk // 2)
+            taken = run.advance(pace.next(steps - run.step))
+            pace.learn(taken, time.perf_counter() - began)
             if progress:
                 progress(run)
     except KeyboardInterrupt:

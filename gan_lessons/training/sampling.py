@@ -77,7 +77,9 @@ def _generate(config: Config, g: Array, rest: Any, z: Array, given: Array) -> Ar
     whole = (len(z) - 1) // PORTION * PORTION
     if whole <= 0:
         return answer(z, given)
-    portions = [each[:whole].reshape(-1, PORTION, each.shape[1]) for each in (z, given)]
+    portions = [
+        each[:whole].reshape(whole // PORTION, PORTION, each.shape[1]) for each in (z, given)
+    ]
     parts = lax.map(lambda portion: answer(*portion), tuple(portions))
     return jnp.concatenate([parts.reshape(whole, -1), answer(z[whole:], given[whole:])])
 

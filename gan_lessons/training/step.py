@@ -192,8 +192,9 @@ class Step:
         value, slopes = self.mixed(losses, on_real, on_fake)
         gradient, penalty = pull(slopes)[0], jnp.zeros(())
         if priced := [name for name in objectives.PENALTIES if name in self.terms]:
+            between = self.own_key(keys[2])
             at = {
-                place: objectives.PLACES[place](real, fake, self.own_key(keys[2]))
+                place: objectives.PLACES[place](real, fake, between)
                 for place in dict.fromkeys(objectives.PENALTIES[name].at for name in priced)
             }
             weights = {name: getattr(now, name) for name in priced}

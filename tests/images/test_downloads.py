@@ -30,6 +30,7 @@ from gan_lessons.images import (
     Source,
     cache_folder,
     fetch,
+    formats,
     image_set,
     mnist,
     published,
@@ -345,7 +346,7 @@ def cifar(files: dict[str, bytes]) -> bytes:
 def test_idx_data_come_back(array, tmp_path_factory):
     path = tmp_path_factory.mktemp("idx") / "a.gz"
     path.write_bytes(gzip.compress(idx(array), 1))
-    assert np.array_equal(published.read_idx(path), array)
+    assert np.array_equal(formats.read_idx(path), array)
 
 
 ARRAY = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
@@ -372,7 +373,7 @@ NO_IDX = {
 def test_what_is_no_idx_file_is_refused(what, tmp_path):
     (tmp_path / "a.gz").write_bytes(NO_IDX[what])
     with pytest.raises(InputError, match=r"a\.gz cannot be read"):
-        published.read_idx(tmp_path / "a.gz")
+        formats.read_idx(tmp_path / "a.gz")
 
 
 RECORDS = np.random.default_rng(0).integers(0, 256, (5, 2, 3073)).astype(np.uint8)
@@ -383,12 +384,12 @@ CIFAR = cifar({"readme.html": b"hello", "test_batch.bin": RECORDS[0].tobytes(), 
 
 def test_cifar_batches_come_in_order_with_channels_last(tmp_path):
     (tmp_path / "a.tar.gz").write_bytes(CIFAR)
-    images, labels = published.read_cifar(tmp_path / "a.tar.gz", "train")
+    images, labels = formats.read_cifar(tmp_path / "a.tar.gz", "train")
     records = RECORDS.reshape(10, 3073)
     assert np.array_equal(labels, records[:, 0])
     assert images.shape == (10, 32, 32, 3)
     assert np.array_equal(images[4, 3, 7], records[4, 1 + 3 * 32 + 7 :: 1024])
-    assert len(published.read_cifar(tmp_path / "a.tar.gz", "test")[0]) == 2
+    assert len(formats.read_cifar(tmp_path / "a.tar.gz", "test")[0]) == 2
 
 
 NO_CIFAR = {
@@ -403,14 +404,14 @@ NO_CIFAR = {
 def test_what_is_no_cifar_archive_is_refused(what, tmp_path):
     (tmp_path / "a.tar.gz").write_bytes(NO_CIFAR[what])
     with pytest.raises(InputError, match=r"a\.tar\.gz cannot be read"):
-        published.read_cifar(tmp_path / "a.tar.gz", "train")
+        formats.read_cifar(tmp_path / "a.tar.gz", "train")
 
 
 def test_what_would_unpack_to_too_much_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(published, "LARGEST", 20)
+    monkeypatch.setattr(formats, "LARGEST", 20)
     (tmp_path / "a.gz").write_bytes(WHOLE)
     with pytest.raises(InputError, match="claims"):
-        published.read_idx(tmp_path / "a.gz")
+        formats.read_idx(tmp_path / "a.gz")
 
 
 # ---- the sets, from files as their publishers make them but tiny
@@ -453,7 +454,7 @@ def test_sets_are_loaded_with_labels_and_class_names(name, tiny):
     assert image_set(name) is train
     assert image_set(name, 16).shape == (16, 16, *colours)
     assert np.array_equal(image_set(name, 16).labels, train.labels)
-    assert train.distribution(labels=True).classes == 10
+    assert train.distribution(labels=True).given.size == 10
 
 
 def test_pixels_of_a_set_are_those_of_its_file(tiny):

@@ -1,36 +1,30 @@
-"""Sets of images: what they accept, the embedded ones, and the glyphs with known factors."""
+"""Sets of images: what they accept, the embedded ones, and what they become."""
 
 from __future__ import annotations
 
 import hashlib
 import subprocess
 import sys
-from typing import Any
 
 import jax
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from gan_lessons.distributions import Empirical
+from gan_lessons.distributions import Empirical, Given
 from gan_lessons.errors import InputError
 from gan_lessons.images import (
-    GLYPHS,
     LOADERS,
-    GlyphFactors,
     ImageSet,
-    Labelled,
     Stacked,
     digits,
     faces,
-    glyph_factors,
     glyphs,
     image_set,
-    render_glyphs,
+    pairs,
 )
-from gan_lessons.images.drawn import FILLED, RANGES
 
 
 @pytest.mark.parametrize(
@@ -253,7 +247,7 @@ def test_what_is_handed_in_stays_the_users():
 def test_class_names_must_cover_the_labels():
     named = ImageSet(RAMP, [0, 1, 0, 1], "mine", ("cat", "dog", "bird"))
     assert named.classes == 3
-    assert named.distribution(labels=True).shares == (0.5, 0.5, 0)
+    assert named.distribution(labels=True).given == Given("label", (3,))
     with pytest.raises(InputError, match="class names"):
         ImageSet(RAMP, [0, 1, 2, 3], "mine", ("cat", "dog"))
 
@@ -270,39 +264,43 @@ def test_colour_images_become_rows_and_back():
 
 
 @pytest.mark.parametrize("images", [digits(), COLOURS])
-def test_labelled_rows_are_pixels_and_the_one_hot_label(images):
+def test_labels_are_given_with_their_pictures(images):
     data = images.distribution(labels=True)
-    assert isinstance(data, Labelled)
-    assert data.shape == images.shape
-    assert data.pixels + data.classes == data.dim
-    drawn = np.asarray(jax.jit(data.sample, static_argnums=1)(jax.random.key(0), 50))
+    assert data.shape == images.shape and data.given == Given("label", (images.classes,))
+    x, hot = map(np.asarray, jax.jit(data.batch, static_argnums=1)(jax.random.key(0), 50))
+    assert np.array_equal(x, images.distribution().sample(jax.random.key(0), 50))
     label = dict(zip((image.tobytes() for image in images.images), images.labels, strict=True))
-    for row in drawn:
-        picture, hot = row[: data.pixels], row[data.pixels :]
-        assert hot.sum() == 1 and hot[label[picture.tobytes()]] == 1
-    shares = np.bincount(images.labels) / len(images)
-    assert data.shares == pytest.approx(tuple(shares))
+    assert np.array_equal(hot, np.eye(images.classes)[[label[row.tobytes()] for row in x]])
+    assert data == images.distribution(labels=True) != images.distribution()
 
 
-def test_labelled_sets_are_told_apart_and_pass_through_transformations():
-    data, same = (digits().distribution(labels=True) for _ in range(2))
-    assert data == same and hash(data) == hash(same)
-    assert data != digits().distribution()
-    assert data != Empirical(data.points) and repr(data).startswith("Labelled(")
-    shuffled = ImageSet(digits().images, np.roll(of_digits()[1], 1), "shuffled")
-    assert shuffled.distribution(labels=True) != data
-    again = jax.tree.unflatten(*reversed(jax.tree.flatten(data)))
-    assert isinstance(again, Labelled) and again == data and again.shares == data.shares
-    drawn = jax.jit(lambda data: data.sample(jax.random.key(0), 3))(data)
-    assert np.array_equal(drawn, data.sample(jax.random.key(0), 3))
-
-
-def test_labels_that_are_not_there_or_no_labels_are_refused():
+def test_labels_that_are_not_there_are_refused():
     with pytest.raises(InputError, match="no labels"):
         faces().distribution(labels=True)
-    for rows in (np.zeros((3, 6)), np.full((3, 6), 0.5), np.ones((3, 6)), np.zeros((3, 4))):
-        with pytest.raises(InputError, match="one-hot"):
-            Labelled(rows, (2, 2))
+
+
+# ---- pairs
+
+
+@pytest.mark.parametrize("given", [digits(16).images, COLOURS.resized(8).images])
+def test_pairs_are_drawn_as_pairs(given):
+    targets = digits(given.shape[1]).images[: len(given)]
+    data = pairs(given, ImageSet(targets, None, "targets"))
+    assert data.shape == targets.shape[1:] and data.given == Given("picture", given.shape[1:])
+    x, source = map(np.asarray, data.batch(jax.random.key(0), 40))
+    places = {row.tobytes(): place for place, row in enumerate(targets)}
+    assert np.array_equal(source, [given[places[row.tobytes()]].ravel() for row in x])
+
+
+def test_what_makes_no_pairs_gets_a_sentence():
+    for source, target, hint in [
+        (digits(8), faces(8), "1797 sources and 100 targets"),
+        (faces(8), faces(16), r"try .resized\(16\)"),
+        (faces(8), np.zeros((100, 8)), "images must be"),
+        ("faces", faces(8), "array of numbers"),
+    ]:
+        with pytest.raises(InputError, match=hint):
+            pairs(source, target)
 
 
 # What earlier releases gave, and stored runs were trained on.
@@ -351,145 +349,6 @@ def test_resizing_needs_squares_and_sense():
     for size in (3, 513, 8.5, "8", None):
         with pytest.raises(InputError, match="image size"):
             faces().resized(size)
-
-
-# ---- glyphs
-
-SYMMETRIC = ("ring", "disc", "square", "triangle", "cross", "bar", "star")
-spans = {name: st.floats(*span) for name, span in RANGES.items()}
-one_glyph: Any = st.builds(
-    dict, kind=st.sampled_from([[*GLYPHS].index(k) for k in SYMMETRIC]), **spans
-)
-
-
-def mass(pictures: np.ndarray) -> np.ndarray:
-    """Covered area of each picture, in units where the frame is 2 x 2."""
-    return (pictures + 1).mean(axis=(1, 2)) * 2
-
-
-def centre(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centre of mass (x, y) of each picture, the frame from -1 to 1."""
-    line = (2 * np.arange(pictures.shape[1]) + 1) / pictures.shape[1] - 1
-    covered = pictures + 1
-    total = covered.sum(axis=(1, 2))
-    x, y = covered.sum(axis=1) @ line / total, covered.sum(axis=2) @ line / total
-    return x, y
-
-
-@settings(max_examples=60, deadline=None)
-@example({"kind": 5, "x": 0.0625, "y": 0.0, "size": 0.5, "rotation": 0.0, "stroke": 0.140625}, 8)
-@given(one_glyph, st.sampled_from([8, 28, 50]))
-def test_the_centre_of_mass_of_a_glyph_is_its_place(factors, size):
-    """Up to what pixels of width h do to a line of width w: h^2 / 8w, or (h - w) / 2 if w < h."""
-    picture = render_glyphs(GlyphFactors(**factors), size)
-    assert picture.shape == (1, size, size) and picture.dtype == np.float32
-    x, y = centre(picture)
-    pixel = 2 / size
-    off = 0.01 + max(pixel / 8, (pixel - factors["stroke"]) / 2)
-    assert x[0] == pytest.approx(factors["x"], abs=off)
-    assert y[0] == pytest.approx(factors["y"], abs=off)
-
-
-@settings(max_examples=40, deadline=None)
-@given(one_glyph)
-def test_areas_are_those_of_geometry(factors):
-    r, w = factors["size"], factors["stroke"]
-    round_ends = np.pi / 4 * w**2
-    areas = {
-        "disc": np.pi * r**2,
-        "ring": 2 * np.pi * r * w,
-        "bar": 2 * r * w + round_ends,
-        "cross": 4 * r * w + 2 * round_ends - w**2,
-        "square": 4 * np.sqrt(2) * r * w - w**2 + round_ends,
-        "triangle": 3 * np.sqrt(3) * r * w - 3 * np.sqrt(3) / 4 * w**2 + round_ends,
-        "star": 10 * 0.5 * 0.45 * np.sin(np.pi / 5) * r**2,
-    }
-    area = mass(render_glyphs(GlyphFactors(**factors), 128))[0]
-    assert area == pytest.approx(areas[list(GLYPHS)[factors["kind"]]], rel=0.03)
-
-
-def test_glyphs_are_drawn_from_their_ranges_independently():
-    factors = glyph_factors(20_000, seed=3)
-    table = np.stack([factors.kind, *(getattr(factors, name) for name in RANGES)])
-    assert np.abs(np.corrcoef(table) - np.eye(6)).max() < 0.03
-    assert np.bincount(factors.kind).min() > 1800
-    for name, (low, high) in RANGES.items():
-        values = getattr(factors, name)
-        assert low <= values.min() < values.max() <= high
-        assert values.mean() == pytest.approx((low + high) / 2, abs=0.02 * (high - low))
-
-
-def test_glyphs_have_their_factors_class_and_a_black_margin():
-    factors, images = glyph_factors(500, 7), glyphs(28, 500, 7)
-    assert np.array_equal(images.labels, factors.kind)
-    assert images.class_names == tuple(GLYPHS) and images.classes == 10
-    assert np.array_equal(images.images, render_glyphs(factors))
-    assert np.array_equal(images.images[[3, 1]], render_glyphs(factors[[3, 1]]))
-    rim = np.ones((28, 28), bool)
-    rim[1:-1, 1:-1] = False
-    assert images.images[:, rim].max() < 0.3  # strokes stay in the frame
-    assert not np.array_equal(images.images, glyphs(28, 500, 8).images)
-    assert np.array_equal(images.images[:20], glyphs(28, 20, 7).images)
-    assert glyphs(28, 500, 7) is images
-
-
-@pytest.mark.parametrize("size", [8, 16])
-def test_small_glyphs_are_large_ones_averaged(size):
-    factors = glyph_factors(200, 1)
-    fine = render_glyphs(factors, 8 * size).reshape(-1, size, 8, size, 8).mean(axis=(2, 4))
-    assert np.abs(render_glyphs(factors, size) - fine).max() < 0.15
-
-
-def test_every_kind_looks_different_and_turning_shows_except_on_round_ones():
-    n = len(GLYPHS)
-    still = {"x": np.zeros(n), "y": np.zeros(n), "size": np.full(n, 0.6), "stroke": np.full(n, 0.2)}
-    upright = render_glyphs(GlyphFactors(np.arange(n), rotation=np.zeros(n), **still))
-    turned = render_glyphs(GlyphFactors(np.arange(n), rotation=np.full(n, 0.5), **still))
-    rows = upright.reshape(n, -1)
-    apart = np.abs(rows[:, None] - rows).mean(axis=2) + np.eye(n)
-    assert apart.min() > 0.05
-    change = dict(zip(GLYPHS, np.abs(upright - turned).mean(axis=(1, 2)), strict=True))
-    assert {kind for kind in change if change[kind] < 0.01} == {"ring", "disc"}
-    assert set(FILLED) <= set(GLYPHS)
-
-
-GOOD = {"kind": 0, "x": 0, "y": 0, "size": 0.5, "rotation": 0, "stroke": 0.2}
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        {"kind": 10},
-        {"kind": -1},
-        {"kind": 0.5},
-        {"kind": "ring"},
-        {"kind": [[0]]},
-        {"x": 2},
-        {"y": np.nan},
-        {"size": 0},
-        {"size": [0.5, 0.5]},
-        {"rotation": "left"},
-        {"stroke": -0.1},
-    ],
-)
-def test_strange_factors_are_refused(bad):
-    with pytest.raises(InputError, match=next(iter(bad))):
-        GlyphFactors(**GOOD | bad)
-
-
-@pytest.mark.parametrize(
-    ("call", "text"),
-    [
-        (lambda: glyphs(28, 1), "number of glyphs"),
-        (lambda: glyphs(28, [9]), "number of glyphs"),
-        (lambda: glyphs(28, 10, -1), "seed"),
-        (lambda: glyphs(29), "28"),
-        (lambda: render_glyphs(glyph_factors(5), 2), "image size"),
-    ],
-)
-def test_strange_wishes_for_glyphs_are_refused(call, text):
-    with pytest.raises(InputError, match=text):
-        call()
 
 
 def test_loading_warns_of_nothing_and_importing_loads_nothing():

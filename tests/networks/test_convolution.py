@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from gan_lessons import convolution
-from gan_lessons.convolution import THIN, WIDE, Conv, ConvTranspose, convolve, correlate, spread
 from gan_lessons.errors import InputError
+from gan_lessons.networks import Conv, ConvTranspose, convolve, correlate, layers, spread
+from gan_lessons.networks.convolution import THIN, WIDE, halved
 
 PAIRS = [(Conv, nnx.Conv), (ConvTranspose, nnx.ConvTranspose)]
 both = pytest.mark.parametrize(("ours", "flax"), PAIRS, ids=["conv", "transpose"])
@@ -34,7 +34,7 @@ def normal(seed, *shape):
     return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), jnp.float32)
 
 
-def layers(ours, flax, n_in, n_out):
+def functions(ours, flax, n_in, n_out):
     """Both layers as functions (x, kernel, bias) -> y."""
     same = {"kernel_size": (4, 4), "strides": (2, 2), "padding": "SAME"}
     mine = ours(n_in, n_out, rngs=nnx.Rngs(0), form="cpu")
@@ -79,7 +79,7 @@ def test_parameters_are_flax_s(ours, flax):
 @both
 @shapes
 def test_values_and_slopes_are_flax_s(ours, flax, shape):
-    mine, theirs = layers(ours, flax, *shape[3:])
+    mine, theirs = functions(ours, flax, *shape[3:])
     args = inputs(shape)
     weights = normal(9, 20000)
 
@@ -97,7 +97,7 @@ def test_values_and_slopes_are_flax_s(ours, flax, shape):
 @pytest.mark.parametrize("shape", [*SHAPES[1:4], SHAPES[-1]], ids=str)
 def test_slopes_of_slopes_are_flax_s(ours, flax, shape):
     """As R1 needs them: the slope in everything of |slope in x|^2, and of |slope in kernel|^2."""
-    mine, theirs = layers(ours, flax, *shape[3:])
+    mine, theirs = functions(ours, flax, *shape[3:])
     args = inputs(shape)
 
     def price(f, which):
@@ -120,7 +120,7 @@ def test_three_functions_are_one_bilinear_form(size, n_in, n_out, n, seed):
     """<convolve(x, k), y> = <x, spread(y, k)> = <k, correlate(x, y)>, and it is lax's."""
     x, kernel, _ = inputs((n, *size, n_in, n_out), seed)
     out = jax.jit(convolve)(x, kernel)
-    assert out.shape == (n, *convolution.halved(size), n_out)
+    assert out.shape == (n, *halved(size), n_out)
     names = ("NHWC", "HWIO", "NHWC")
     lax_s = lax.conv_general_dilated(x, kernel, (2, 2), "SAME", dimension_numbers=names)
     close(out, lax_s)
@@ -136,7 +136,7 @@ def test_three_functions_are_one_bilinear_form(size, n_in, n_out, n, seed):
 @both
 @pytest.mark.parametrize("n_in", [2, THIN + 2])
 def test_a_sweep_is_its_runs(ours, flax, n_in):
-    mine, _ = layers(ours, flax, n_in, 3)
+    mine, _ = functions(ours, flax, n_in, 3)
     runs = [inputs((2, 5, 4, n_in, 3), seed) for seed in (0, 10, 20)]
     slopes = jax.grad(lambda *a: (mine(*a) ** 2).sum(), (0, 1, 2))
     together = jax.jit(jax.vmap(slopes))(*(jnp.stack(each) for each in zip(*runs, strict=True)))
@@ -146,7 +146,7 @@ def test_a_sweep_is_its_runs(ours, flax, n_in):
 
 @both
 def test_a_shared_kernel_and_many_batches(ours, flax):
-    mine, _ = layers(ours, flax, 6, 3)
+    mine, _ = functions(ours, flax, 6, 3)
     x, kernel, bias = inputs((4, 4, 4, 6, 3))
     apart = jax.vmap(mine, in_axes=(0, None, None))(x[:, None], kernel, bias)
     close(apart[:, 0], mine(x, kernel, bias))
@@ -167,8 +167,8 @@ def test_the_native_form_gives_the_same(ours, flax):
 def test_auto_goes_by_the_backend(monkeypatch):
     for backend, cpu in (("cpu", True), ("gpu", False), ("tpu", False)):
         monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
-        assert convolution.on_cpu("auto") is cpu
-        assert convolution.on_cpu("cpu") and not convolution.on_cpu("native")
+        assert layers.on_cpu("auto") is cpu
+        assert layers.on_cpu("cpu") and not layers.on_cpu("native")
 
 
 def test_it_trains_inside_a_loop():
@@ -186,14 +186,10 @@ def test_it_trains_inside_a_loop():
 
 
 @both
-@pytest.mark.parametrize(
-    "shape", [(8,), (2, 8), (8, 8, 3), (2, 8, 8, 4), (0, 8, 8, 3), (2, 0, 8, 3)]
-)
-def test_what_is_no_picture_is_refused(ours, flax, shape):
-    with pytest.raises(InputError, match=r"pictures \[n, height, width, 3\]"):
-        ours(3, 4, rngs=nnx.Rngs(0))(jnp.zeros(shape))
-
-
-def test_an_unknown_form_is_refused():
+def test_bad_pictures_and_forms_get_a_sentence(ours, flax):
+    layer = ours(3, 4, rngs=nnx.Rngs(0))
+    for shape in [(8,), (2, 8), (8, 8, 3), (2, 8, 8, 4), (0, 8, 8, 3), (2, 0, 8, 3)]:
+        with pytest.raises(InputError, match=r"pictures \[n, height, width, 3\]"):
+            layer(jnp.zeros(shape))
     with pytest.raises(InputError, match="did you mean 'native'"):
-        Conv(1, 1, rngs=nnx.Rngs(0), form="nativ")
+        ours(1, 1, rngs=nnx.Rngs(0), form="nativ")

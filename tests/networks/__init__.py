@@ -1,0 +1,1 @@
+"""The tests, and `python -m tests`: every check of the project behind one command."""

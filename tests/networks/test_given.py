@@ -1,0 +1,87 @@
+"""What both players are given: every network uses all of it, or refuses it in a sentence."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from gan_lessons.distributions import NOTHING, Given
+from gan_lessons.errors import InputError
+from gan_lessons.networks import MLP, ConvDiscriminator, ConvGenerator
+
+G, D = ConvGenerator(8, 1, (6, 4)), ConvDiscriminator(8, 1, (4, 6))
+LABEL, NUMBERS = Given("label", (3,)), Given("numbers", (3,))
+PICTURE, SMALLER, COLOUR = (Given("picture", s) for s in ((8, 8), (6, 8), (8, 8, 3)))
+NETWORKS = {
+    "mlp": (MLP((16,), "silu"), 5, 2),
+    "packed": (MLP((16,), "silu", pack=2), 5, 2),
+    "waves": (MLP((16,), "silu", fourier=4), 5, 2),
+    "generator": (G, 5, 64),
+    "discriminator": (D, 64, 1),
+}
+
+
+def rows(n, k, seed=0):
+    return jnp.asarray(np.random.default_rng(seed).standard_normal((n, k)), jnp.float32)
+
+
+def build(name, given=NOTHING):
+    spec, n_in, n_out = NETWORKS[name]
+    return spec.build(n_in, n_out, nnx.Rngs(0), given)
+
+
+@pytest.mark.parametrize("given", [LABEL, NUMBERS, PICTURE, COLOUR, SMALLER], ids=str)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_network_ignores_what_is_given(name, given):
+    """Each number given moves the output, unless the network was refused."""
+    _, n_in, n_out = NETWORKS[name]
+    no_use = {"generator": ("picture",), "discriminator": ("numbers",)}.get(name, ())
+    if given.kind in no_use or (name == "discriminator" and given is SMALLER):
+        with pytest.raises(InputError, match=f"cannot use a given {given.kind}"):
+            build(name, given)
+        return
+
+    graph, state = nnx.split(build(name, given))
+
+    @jax.jit
+    def slope(state, x, y):
+        net = nnx.merge(graph, state)
+        return net(x, y), jax.grad(lambda y: (jnp.tanh(net(x, y)) ** 2).sum())(y)
+
+    out, slopes = slope(state, rows(4, n_in), rows(4, given.size, 1))
+    assert out.shape == (2 if name == "packed" else 4, n_out)
+    assert np.all(np.abs(slopes).max(axis=0) > 0)
+
+
+def test_a_generators_label_is_more_latent():
+    told, plain = build("generator", LABEL), G.build(8, 64, nnx.Rngs(0))
+    z, y = rows(3, 5), jnp.eye(3)
+    np.testing.assert_array_equal(told(z, y), plain(jnp.concatenate([z, y], axis=1)))
+
+
+def test_the_discriminator_projects_on_its_label():
+    """w.f(x) + b + V_y.f(x) / sqrt(n); without the label it is the network it was."""
+    net, x = build("discriminator", LABEL), rows(3, 64)
+    seen, plain = net.features(x), build("discriminator")
+    np.testing.assert_allclose(seen, plain.features(x), rtol=1e-5)
+    projected = (np.asarray(net.classes.kernel[...]) * np.asarray(seen)).sum(axis=1)
+    wanted = plain(x) + projected[:, None] / np.sqrt(seen.shape[1])
+    np.testing.assert_allclose(net(x, jnp.eye(3)), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_picture_given_is_further_channels():
+    net, joint = build("discriminator", COLOUR), ConvDiscriminator(8, 4, (4, 6))
+    x, y = rows(2, 64), rows(2, 192, 1)
+    both = jnp.concatenate([x.reshape(2, 8, 8, 1), y.reshape(2, 8, 8, 3)], axis=3).reshape(2, -1)
+    np.testing.assert_array_equal(net(x, y), joint.build(256, 1, nnx.Rngs(0))(both))
+
+
+def test_waves_do_not_see_what_is_given():
+    """Numbers given stand beside the input of the first layer, and only there."""
+    net, x, y = build("waves", NUMBERS), rows(4, 5), rows(4, 3, 1)
+    first = np.concatenate([x, y], axis=1) @ np.asarray(net.layers[0].kernel[...])
+    wanted = jax.nn.silu(first + np.asarray(net.waves(x)))
+    np.testing.assert_allclose(net.features(x, y), wanted, rtol=1e-4, atol=1e-5)
