@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ from gan_lessons.live.wishes import (
     Play,
     Reset,
     Resize,
+    Say,
     Scrub,
     SetSpeed,
     TakeStep,
@@ -92,6 +94,7 @@ class Player:
         self.stage = Stage(self, "gan-player", self.front_end)
         self.tempo = Tempo(self.front_end)
         self.controls: Controls | None = None
+        self._paging = threading.RLock()  # while it comes onto the page, or leaves it
         self._closed = False
         self._compiled: set[Hashable] = set()
         self._kept: Any = None  # the knobs, while a step of one player borrows them
@@ -153,12 +156,17 @@ class Player:
 
     def close(self) -> None:
         """Stop the worker and take the player off the page."""
-        self._closed = True
-        self.stage.close()
-        self.front_end.close()
-        controls, self.controls = self.controls, None
-        if controls:
-            controls.close()
+        with self._paging:
+            self._closed = True
+            self.stage.close()
+            self.front_end.close()
+            controls, self.controls = self.controls, None
+            if controls:
+                controls.close()
+
+    def complain(self, sentence: str) -> None:
+        """Have a sentence shown, once what was asked for before is done."""
+        self._ask(Say(sentence))
 
     def _ask(self, wish: Wish) -> None:
         self._closed = False
@@ -217,12 +225,13 @@ class Player:
         if not has_front_end():
             self.still()
             return
-        self.stage.enter()
-        if self.controls is None:
-            self.front_end.connect()
-            self.controls = Controls(self, self._knob_names)
-        display(self.controls.box)
-        self._ask(Wish())
+        with self._paging:
+            self.stage.enter()
+            if self.controls is None:
+                self.front_end.connect()
+                self.controls = Controls(self, self._knob_names)
+            display(self.controls.box)
+            self._ask(Wish())
 
     def still(self) -> None:
         """Train `steps` steps here and now, and leave one picture."""
@@ -270,6 +279,8 @@ class Player:
                 # As of the step that is shown, where the sliders stand.
                 self.run.set(**vars(turned(self.run.knobs, self.shown_step, **values)))
                 self.say("")
+            case Say(sentence):
+                self.say(sentence)
             case SetSpeed(speed):
                 self.tempo.speed = speed
                 if self.controls:
