@@ -1,4 +1,4 @@
-"""What a game is: a vector field of two parameters, whose own numbers may move while compiled."""
+"""What a game is: a vector field of two parameters that can change without recompiling."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Game:
 
 
 def _compiled_for(name: str, value: Any) -> bool:
-    """Whether a new value means a new program: for names, and for costly terms switched off."""
+    """Whether another value means another program: names, and costly terms switched off."""
     return isinstance(value, str) or (name in ("noise", "consensus") and is_off(value))
 
 
@@ -48,7 +48,7 @@ G = TypeVar("G", bound=Game)
 
 @dataclass_transform(frozen_default=True)
 def traced_dataclass(cls: type[G]) -> type[G]:
-    """Class decorator: a frozen dataclass whose numbers JAX traces, so that they may move."""
+    """Class decorator: a frozen dataclass whose numbers may change without recompiling."""
     frozen: Any = dataclass(frozen=True)(cls)
     names = [entry.name for entry in fields(frozen)]
 

@@ -1,4 +1,4 @@
-"""What is played: vector fields of two parameters, by name or made to measure."""
+"""The games: vector fields of two parameters, by name or put together from their terms."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def is_traced(value: Any) -> bool:
 
 
 def check_finite(what: str, value: Any, shape: tuple[int, ...], example: str) -> Any:
-    """`value` as finite float64 of this shape (what JAX traces as it is), or `InputError`."""
+    """`value` as finite float64 of this shape, or as it is while JAX traces it; or `InputError`."""
     if is_traced(value):
         return value
     try:

@@ -28,8 +28,8 @@ class Integrator:
 
     Attributes:
         step: (field, memory, h, coefficient) -> memory; h holds both step sizes, [2].
-        coefficient: momentum, or whatever else the method weighs something with.
-        rows: rows of memory, 1 if nothing but w is remembered. The others start at 0.
+        coefficient: the weight that the method has, such as its momentum.
+        rows: rows of memory, 1 if nothing but w is remembered; the others start at 0.
         smooth: whether the update has a Jacobian at an equilibrium.
     """
 
@@ -40,7 +40,7 @@ class Integrator:
 
 
 def _simultaneous(field: Field, memory: Memory, h: Point, _: Any) -> Memory:
-    """w + h v(w): both answer what the other was."""
+    """w + h v(w): each player answers where the other was."""
     return memory + (h * field(memory[0]))[None]
 
 
@@ -58,7 +58,7 @@ def _momentum(field: Field, memory: Memory, h: Point, beta: Any) -> Memory:
 
 
 def _alternating_momentum(field: Field, memory: Memory, h: Point, beta: Any) -> Memory:
-    """The same in turns (Gidel et al. 2019, arXiv 1807.04740, for beta < 0)."""
+    """Momentum in turns (Gidel et al. 2019, arXiv 1807.04740, for beta < 0)."""
     for turn in jnp.diag(h):
         memory = jnp.where(turn[None] > 0, _momentum(field, memory, turn, beta), memory)
     return memory

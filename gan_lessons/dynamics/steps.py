@@ -23,8 +23,8 @@ def step_eigenvalues(played: object, method: object, h: Any) -> Complex[np.ndarr
 
     Steps from nearby converge if all magnitudes are below 1, and leave if one is above. A method
     with memory has more eigenvalues than the game has parameters: they belong to w and memory
-    together. All methods here see the field alone, so near an equilibrium they do to the game
-    what they do to its linearisation. NaN without a Jacobian (WGAN-GP; Adam).
+    together. All methods here see the field alone, so near an equilibrium they treat the
+    game as its linearisation. NaN without a Jacobian (WGAN-GP; Adam).
 
     Args:
         h: the step size, above 0, or the pair (h_g, h_d): two time scales.

@@ -13,7 +13,7 @@ from gan_lessons.live.panels import Panel
 from gan_lessons.live.suits import meter_panel, suits
 from gan_lessons.objectives import OBJECTIVES, OWN, Objective
 from gan_lessons.presets import PRESETS, Preset, preset
-from gan_lessons.training import Config, knobs_of, learner_of
+from gan_lessons.training import knobs_of, learner_of
 
 STEPS = 2000  # for a config that says nothing about it
 USUAL = ("objective", "lr_d", "lr_g", "r1", "noise", "d_steps")  # sliders in sight, of a GAN
@@ -35,7 +35,7 @@ class Start:
         return knobs_of(learner_of(self.config).knobs)
 
 
-def start(config: Any, knobs: Any = None) -> Start:
+def start_of(config: Any, knobs: Any = None) -> Start:
     """What a player starts from, given a config, a preset or the name of one."""
     if isinstance(config, Start):
         return config
@@ -49,8 +49,12 @@ def start(config: Any, knobs: Any = None) -> Start:
         return Start(config, knobs)
     if isinstance(knobs, Mapping):
         known = knobs_of(config.knobs)
-        knobs = replace(config.knobs, **{check_choice("knob", name, known): knobs[name] for name in knobs})
-    return Start(config.config, config.knobs if knobs is None else knobs, config.steps, config.images)
+        knobs = replace(
+            config.knobs, **{check_choice("knob", name, known): knobs[name] for name in knobs}
+        )
+    return Start(
+        config.config, config.knobs if knobs is None else knobs, config.steps, config.images
+    )
 
 
 def named_preset(name: str) -> Preset:
@@ -60,7 +64,7 @@ def named_preset(name: str) -> Preset:
     return preset(name)
 
 
-def panels(given: Any, start: Start) -> list[Panel]:
+def panels_from(given: Any, start: Start) -> list[Panel]:
     """Panels as somebody wrote them; by default those that suit."""
     if given is None:
         return [*suits(start.config).panels, *meter_panel(start.config, start.images)]
@@ -68,7 +72,9 @@ def panels(given: Any, start: Start) -> list[Panel]:
         given = [given]
     made = [_panel(each) for each in given]
     if not made or len({id(panel) for panel in made}) < len(made):
-        raise InputError("panels must be one or more, each made for itself, like [Samples(), Losses()]")
+        raise InputError(
+            "panels must be one or more, each made for itself, like [Samples(), Losses()]"
+        )
     return made
 
 
@@ -87,7 +93,7 @@ def _panel(given: Any) -> Panel:
     raise InputError(f"panels are made by their classes, like Samples(), not {given!r}{hint}")
 
 
-def controls(given: Any, knobs: Any) -> tuple[str, ...]:
+def controls_from(given: Any, knobs: Any) -> tuple[str, ...]:
     """Names of the knobs whose sliders are in sight."""
     movable = [name for name, each in knobs_of(knobs).items() if each.slider]
     if given is None:
@@ -99,19 +105,21 @@ def controls(given: Any, knobs: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(check_choice("control", name, movable) for name in given))
 
 
-def refuse(unknown: Mapping[str, Any], start: Start) -> None:
+def refuse_unknown(unknown: Mapping[str, Any], start: Start) -> None:
     """Raise InputError for keywords that `Player` does not have."""
     for name in unknown:
         if name in start.known:
-            raise InputError(f"{name} is a knob: say Player(config, {{{name!r}: {unknown[name]!r}}})")
+            raise InputError(
+                f"{name} is a knob: say Player(config, {{{name!r}: {unknown[name]!r}}})"
+            )
         check_choice("keyword of Player", name, OPTIONS)
 
 
 OPTIONS = ("panels", "controls", "steps", "seed", "size")
 
 
-def changed(chosen: Start, changes: Mapping[str, Any]) -> tuple[Start, dict[str, Any]]:
-    """A start with some fields of its config and some knobs changed, and what is left for Player."""
+def with_changes(chosen: Start, changes: Mapping[str, Any]) -> tuple[Start, dict[str, Any]]:
+    """A start with other config fields and knobs, and the changes that are left for `Player`."""
     config, left = chosen.config, dict(changes)
     begin = chosen.knobs if chosen.knobs is not None else learner_of(config).knobs()
     known = [field.name for field in fields(config)]

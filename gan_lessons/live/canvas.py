@@ -20,7 +20,7 @@ class Canvas:
 
     Attributes:
         update: sets the artists to some values, by name.
-        advance: moves on what plays, or None.
+        playable: whether `advance` moves something on.
         dpi: dots per inch of the next picture.
     """
 
@@ -30,12 +30,13 @@ class Canvas:
             self.canvas = FigureCanvasAgg(self.figure)
             built = build(self.figure)
         self.update, self._advance = built if isinstance(built, tuple) else (built, None)
-        self.advance = self._go_on if self._advance else None
+        self.playable = self._advance is not None
         self.dpi = DESK
         self._background: Any = None
         self._drawing = threading.RLock()
 
-    def _go_on(self) -> None:
+    def advance(self) -> None:
+        """Move on, as the figure's author has it."""
         with self._drawing:
             self._advance()
 

@@ -39,8 +39,9 @@ class Game(Protocol):
     size: str
     cursor: int | None
     message: str
-    rate: float
 
+    @property
+    def rate(self) -> float: ...
     @property
     def playing(self) -> bool: ...
     @property
@@ -58,6 +59,7 @@ class Game(Protocol):
     def set(self, **knobs: Any) -> None: ...
     def set_speed(self, steps_per_second: float | None) -> None: ...
     def scrub(self, index: int) -> None: ...
+    def complain(self, sentence: str) -> None: ...
     def resize(self, size: str) -> None: ...
 
 
@@ -96,7 +98,7 @@ class Controls:
 
     def _buttons(self) -> Any:
         player = self.player
-        self.play = _button(PLAY[0], "Train, or stop training", self._toggle, "92px")
+        self.play = self._button(PLAY[0], "Train, or stop training", self._toggle, "92px")
         self.play.icon = PLAY[1]
         self.play.button_style = "primary"
         self.seed = widgets.BoundedIntText(
@@ -108,7 +110,7 @@ class Controls:
             style={"description_width": "32px"},
             layout=widgets.Layout(width="110px"),
         )
-        reset = _button("reset", "Start over from the seed", self._reset)
+        reset = self._button("reset", "Start over from the seed", self._reset)
         self.speed = widgets.SelectionSlider(
             options=list(SPEEDS),
             value="full speed",
@@ -127,14 +129,19 @@ class Controls:
         self.big.observe(self._resize, "value")
         return _row([self.play, *self._steps(), reset, self.seed, self.speed, self.big])
 
+    def _button(self, label: str, tip: str, act: Callable[[], None], width: str = "76px") -> Any:
+        made = widgets.Button(description=label, tooltip=tip, layout=widgets.Layout(width=width))
+        made.on_click(lambda _: None if self.closed else act())
+        return made
+
     def _steps(self) -> list[Any]:
         step = self.player.step
         if "d_steps" not in knobs_of(self.player.run.knobs):
-            return [_button("step", "One step", step)]
+            return [self._button("step", "One step", step)]
         return [
-            _button("step D", "One step of the discriminator alone", lambda: step("d")),
-            _button("step G", "One step of the generator alone", lambda: step("g")),
-            _button("step both", "One step of both players", lambda: step("both"), "84px"),
+            self._button("step D", "One step of the discriminator alone", lambda: step("d")),
+            self._button("step G", "One step of the generator alone", lambda: step("g")),
+            self._button("step both", "One step of both players", lambda: step("both"), "84px"),
         ]
 
     def _sliders(self, names: Sequence[str]) -> list[Any]:
@@ -178,7 +185,7 @@ class Controls:
                     self.player.set(**{name: change.new})
                     self.dials[name].say(change.new)
                 except InputError as error:
-                    self.say(str(error))
+                    self.player.complain(str(error))
                     self._show_knobs([name])
 
         return ask
@@ -289,12 +296,6 @@ class Controls:
         """Take everything off the page."""
         self.closed = True
         take_away(self.box)
-
-
-def _button(label: str, tip: str, act: Callable[[], None], width: str = "76px") -> Any:
-    made = widgets.Button(description=label, tooltip=tip, layout=widgets.Layout(width=width))
-    made.on_click(lambda _: act())
-    return made
 
 
 def _row(children: Sequence[Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -75,6 +76,7 @@ class Explorer:
         self.front_end = FrontEnd(BEHIND)
         self.stage = Stage(self, "gan-explorer", self.front_end)
         self.sheet: Sheet | None = None
+        self._paging = threading.RLock()  # while it comes onto the page, or leaves it
 
     def _check_controls(self) -> None:
         try:
@@ -115,7 +117,7 @@ class Explorer:
 
     def play(self) -> None:
         """Call `advance` again and again, and show what comes of it."""
-        if self.canvas.advance is None:
+        if not self.canvas.playable:
             raise InputError("nothing to play: build returned no advance function")
         self.front_end.greet()
         self.stage.ask(Play())
@@ -135,11 +137,12 @@ class Explorer:
 
     def close(self) -> None:
         """Stop the worker and take the figure off the page."""
-        self.stage.close()
-        self.front_end.close()
-        sheet, self.sheet = self.sheet, None
-        if sheet:
-            sheet.close()
+        with self._paging:
+            self.stage.close()
+            self.front_end.close()
+            sheet, self.sheet = self.sheet, None
+            if sheet:
+                sheet.close()
 
     # ---- showing
 
@@ -149,18 +152,19 @@ class Explorer:
 
         if not has_front_end():
             self._draw()  # as on a page, `advance` comes after an `update`
-            for _ in range(self.still if self.canvas.advance else 0):
+            for _ in range(self.still if self.canvas.playable else 0):
                 self.canvas.advance()
             display(Picture(self.picture(), width=round(100 * self.figure.get_figwidth())))
             return
-        self.stage.enter()
-        if self.sheet is None:
-            self.front_end.connect()
-            self.sheet = Sheet(self)
-            self._show_values(self.wanted)
-            self._send(crisp=True)
-        display(self.sheet.box)
-        self.tell()
+        with self._paging:
+            self.stage.enter()
+            if self.sheet is None:
+                self.front_end.connect()
+                self.sheet = Sheet(self)
+                self._show_values(self.wanted)
+                self._send(crisp=True)
+            display(self.sheet.box)
+            self.tell()
 
     def _show_values(self, values: Values) -> None:
         if sheet := self.sheet:

@@ -10,13 +10,17 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 SIZE = 200_000  # bytes, after which the file is begun anew; one older file is kept
-_last: list[str] = []  # the traceback written last: a figure that fails 20 times a second fails once
+_last: list[
+    str
+] = []  # the traceback written last: a figure that fails 20 times a second fails once
 
 
 def log_path() -> Path:
     """The file of tracebacks. It is there once there was something to write."""
     state = os.environ.get("XDG_STATE_HOME", "")
-    home = state if os.path.isabs(state) else os.path.expanduser(os.path.join("~", ".local", "state"))
+    home = (
+        state if os.path.isabs(state) else os.path.expanduser(os.path.join("~", ".local", "state"))
+    )
     return Path(home, "gan-lessons", "errors.log")
 
 

@@ -47,7 +47,9 @@ class Looks:
         zeros: dict[str, Any] = dict.fromkeys(off, np.float32(0))  # known while tracing
         seen: list[Any] = []
         for i, panel in enumerate(self.panels):
-            found = _attempt(panel, self.config, state, replace(knobs, **zeros)) if panel.traced else ()
+            found = (
+                _attempt(panel, self.config, state, replace(knobs, **zeros)) if panel.traced else ()
+            )
             if isinstance(found, Failure):
                 self._failures[off, i], found = found, ()
             seen.append(found)

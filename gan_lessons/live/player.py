@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ from gan_lessons.live.wishes import (
     Play,
     Reset,
     Resize,
+    Say,
     Scrub,
     SetSpeed,
     TakeStep,
@@ -76,12 +78,14 @@ class Player:
         **unknown: Any,
     ) -> None:
         prepare()
-        start = arguments.start(config, knobs)
-        arguments.refuse(unknown, start)
+        start = arguments.start_of(config, knobs)
+        arguments.refuse_unknown(unknown, start)
         self.run = Run(start.config, start.knobs, seed)
-        self.panels = arguments.panels(panels, start)
+        self.panels = arguments.panels_from(panels, start)
         self.size = check_choice("size", size, SIZES)
-        steps = int(check_number("steps", start.steps if steps is None else steps, 0, 1e9, integer=True))
+        steps = int(
+            check_number("steps", start.steps if steps is None else steps, 0, 1e9, integer=True)
+        )
         self.steps = fast(steps, min(steps, 150))
         self.screen = Screen(self.panels, self.run, self.size)
         self.message = ""
@@ -90,11 +94,12 @@ class Player:
         self.stage = Stage(self, "gan-player", self.front_end)
         self.tempo = Tempo(self.front_end)
         self.controls: Controls | None = None
+        self._paging = threading.RLock()  # while it comes onto the page, or leaves it
         self._closed = False
         self._compiled: set[Hashable] = set()
         self._kept: Any = None  # the knobs, while a step of one player borrows them
         self._look = Looks(self.panels, self.run.config)
-        self._knob_names = arguments.controls(controls, self.run.knobs)
+        self._knob_names = arguments.controls_from(controls, self.run.knobs)
 
     # ---- what a person, or a script, can ask for; each call returns at once
 
@@ -151,12 +156,17 @@ class Player:
 
     def close(self) -> None:
         """Stop the worker and take the player off the page."""
-        self._closed = True
-        self.stage.close()
-        self.front_end.close()
-        controls, self.controls = self.controls, None
-        if controls:
-            controls.close()
+        with self._paging:
+            self._closed = True
+            self.stage.close()
+            self.front_end.close()
+            controls, self.controls = self.controls, None
+            if controls:
+                controls.close()
+
+    def complain(self, sentence: str) -> None:
+        """Have a sentence shown, once what was asked for before is done."""
+        self._ask(Say(sentence))
 
     def _ask(self, wish: Wish) -> None:
         self._closed = False
@@ -215,12 +225,13 @@ class Player:
         if not has_front_end():
             self.still()
             return
-        self.stage.enter()
-        if self.controls is None:
-            self.front_end.connect()
-            self.controls = Controls(self, self._knob_names)
-        display(self.controls.box)
-        self._ask(Wish())
+        with self._paging:
+            self.stage.enter()
+            if self.controls is None:
+                self.front_end.connect()
+                self.controls = Controls(self, self._knob_names)
+            display(self.controls.box)
+            self._ask(Wish())
 
     def still(self) -> None:
         """Train `steps` steps here and now, and leave one picture."""
@@ -268,6 +279,8 @@ class Player:
                 # As of the step that is shown, where the sliders stand.
                 self.run.set(**vars(turned(self.run.knobs, self.shown_step, **values)))
                 self.say("")
+            case Say(sentence):
+                self.say(sentence)
             case SetSpeed(speed):
                 self.tempo.speed = speed
                 if self.controls:
@@ -362,10 +375,10 @@ def playground(name: Any = "playground", **changes: Any) -> Player:
 
     Keywords that name a field of `Config` or a knob change it; the rest goes to `Player`. So
     `playground(data=points, generator=MyModule, discriminator=MyCritic, objective=my_losses)`
-    plays with your own array, `nnx` modules and losses (`objectives.own_objective`). On image sets a
-    panel scores the pictures, unless `data` or `panels` are changed.
+    plays with your own array, `nnx` modules and losses (`objectives.own_objective`). On image sets
+    a panel scores the pictures, unless `data` or `panels` are changed.
 
     Raises: InputError for an unknown preset or keyword, or a value that cannot be used.
     """
-    start, options = arguments.changed(arguments.start(name), changes)
+    start, options = arguments.with_changes(arguments.start_of(name), changes)
     return Player(start, **options)

@@ -142,9 +142,9 @@ def _write(ax: Axes, sentence: str) -> None:
     bare(ax)
     width = max(20, round(ax.bbox.width / ax.figure.dpi * 14))
     text = "\n".join(textwrap.wrap(sentence, width, max_lines=8, placeholder=" …"))
-    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=INK).set_parse_math(
-        False
-    )
+    ax.text(
+        0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=INK
+    ).set_parse_math(False)
 
 
 def _draw_artists(artists: Sequence[Any]) -> None:
@@ -156,7 +156,9 @@ def _draw_artists(artists: Sequence[Any]) -> None:
 def _cells(figure: Figure, panels: Sequence[Panel]) -> list[Any]:
     """A place on the figure for each panel."""
     columns = _columns(panels)
-    grid = figure.add_gridspec(1, len(columns) or 1, width_ratios=[c[0].width for c in columns] or None)
+    grid = figure.add_gridspec(
+        1, len(columns) or 1, width_ratios=[c[0].width for c in columns] or None
+    )
     cells: list[Any] = []
     for i, column in enumerate(columns):
         gap = max(panel.gap for panel in column)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from gan_lessons.live.canvas import DESK, PROJECTOR, Canvas
 from gan_lessons.live.display import take_away
+from gan_lessons.live.inputs import Choice, Point, Slider, Toggle
 from gan_lessons.live.pad import Pad
 from gan_lessons.live.stage import Stage
 from gan_lessons.live.wishes import Drag, Resize, Turn
@@ -26,7 +27,7 @@ class Shown(Protocol):
 
     stage: Stage
     canvas: Canvas
-    controls: Mapping[str, Any]
+    controls: dict[str, Slider | Toggle | Choice | Point]
 
     @property
     def playing(self) -> bool: ...
@@ -63,7 +64,7 @@ class Sheet:
         self._fit_page(DESK)
 
     def _play_button(self) -> Any:
-        if self.explorer.canvas.advance is None:
+        if not self.explorer.canvas.playable:
             return None
         button = widgets.Button(description=PLAY[0], icon=PLAY[1], tooltip="Go on, or stop")
         button.button_style, button.layout.width = "primary", "92px"
@@ -71,7 +72,7 @@ class Sheet:
         return button
 
     def _drag_pad(self) -> Any:
-        if not any(hasattr(each, "nearest") for each in self.explorer.controls.values()):
+        if not any(isinstance(each, Point) for each in self.explorer.controls.values()):
             return None
         pad = Pad(layout={"grid_area": "picture", "margin": "0"})
         pad.observe(self._dragged, "drag")
@@ -123,9 +124,7 @@ class Sheet:
         """Show whether it plays."""
         with self._lock:
             if self.button:
-                self.button.description, self.button.icon = (
-                    PAUSE if self.explorer.playing else PLAY
-                )
+                self.button.description, self.button.icon = PAUSE if self.explorer.playing else PLAY
 
     def say(self, message: str) -> None:
         """Show a sentence below the picture."""

@@ -26,5 +26,7 @@ def styled() -> Iterator[None]:
         try:
             yield
         finally:
-            kept = {name: value for name, value in before.items() if mpl.rcParams[name] == STYLE[name]}
+            kept = {
+                name: value for name, value in before.items() if mpl.rcParams[name] == STYLE[name]
+            }
             mpl.rcParams.update(kept)

@@ -83,6 +83,13 @@ class Drag(Wish):
     places: tuple[float, ...]
 
 
+@dataclass(frozen=True)
+class Say(Wish):
+    """Show a sentence, after what earlier wishes have had shown."""
+
+    sentence: str
+
+
 def playing_after(playing: bool, wishes: Iterable[Wish]) -> bool:
     """Whether something plays once all these wishes are done, one after the other."""
     for wish in wishes:

@@ -18,7 +18,7 @@ LogDensity = Callable[[Any], Any]  # points [n, dim] -> [n], -inf outside the su
 def log_ratio(
     log_p: LogDensity, log_q: LogDensity, x: Float[Array | np.ndarray, "n dim"]
 ) -> Float[np.ndarray, "n"]:
-    """log p(x) - log q(x); 0 where both densities are 0, and nothing is known.
+    """log p(x) - log q(x); 0 where both densities are 0.
 
     Raises: InputError for a log density that is NaN, +inf or of another shape than [n].
     """

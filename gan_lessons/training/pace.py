@@ -23,7 +23,7 @@ class Pace:
         self.rate = self.size / self.seconds  # steps a second
 
     def next(self, *at_most: int, seconds: float | None = None) -> int:
-        """Steps for the next go, at least 1: what fits into `seconds`, and no more than `at_most`."""
+        """Steps for the next go, from 1 to `at_most`: what fits into `seconds`."""
         fit = round(self.rate * (self.seconds if seconds is None else seconds))
         return max(1, min(BLOCK, fit, *at_most))
 

@@ -15,9 +15,11 @@ from jaxtyping import Array, Float
 
 from gan_lessons.errors import InputError, check_number
 from gan_lessons.metrics import ModeCoverage, mode_coverage
-from gan_lessons.training.knobs import acting, check_knob, ended, turned
+from gan_lessons.training.knob_sets import check_knob
 from gan_lessons.training.learner import BLOCK, Chunk, State, learner_of
+from gan_lessons.training.pace import Pace
 from gan_lessons.training.runtime import prepare
+from gan_lessons.training.schedules import acting, ended, turned
 from gan_lessons.training.turns import Turns
 
 _copy = jax.jit(lambda state: jax.tree.map(jnp.copy, state))
@@ -301,13 +303,12 @@ def train(
     """
     prepare()
     steps = int(check_number("steps", steps, 0, 1e12, integer=True))
-    run, chunk = Run(config, knobs, seed), 32
+    run, pace = Run(config, knobs, seed), Pace(0.2)  # seconds: an interrupt is answered soon
     try:
         while run.step < steps and run.stopped is None:
             began = time.perf_counter()
-            run.advance(min(chunk, steps - run.step))
-            quick = time.perf_counter() - began < 0.2  # so that an interrupt is answered soon
-            chunk = min(BLOCK, 2 * chunk) if quick else max(1, chunk // 2)
+            taken = run.advance(pace.next(steps - run.step))
+            pace.learn(taken, time.perf_counter() - began)
             if progress:
                 progress(run)
     except KeyboardInterrupt:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import random
-from jaxtyping import Array
+from jaxtyping import Array, Float
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -42,7 +42,8 @@ class Densities(Panel):
         return latent_quantile(config)(share)[:, None]
 
     def see(self, config: Any, state: Any, knobs: Any) -> Any:
-        x = jnp.linspace(*config.data.extent[0], self.points)
+        low, high = config.data.extent[0]
+        x = jnp.linspace(low, high, self.points)
         fake = training.generate(config, state, self.spread(config, self.latents))
         gap = (x[:, None] - fake[None, :, 0]) / self.bandwidth
         q = jnp.exp(-0.5 * gap**2).mean(1) / (self.bandwidth * jnp.sqrt(2 * jnp.pi))
@@ -143,7 +144,7 @@ def signed(number: float) -> str:
 
 
 def suits_densities(config: Any) -> bool:
-    """Whether `Densities` can show this: one dimension in and out, and a density to compare with."""
+    """Whether `Densities` can show this: one dimension in and out, and a known density."""
     data = config.data
     plain = data.dim == 1 and data.has_density and not data.given.size
     return plain and getattr(getattr(config, "latent", None), "dim", 0) == 1
@@ -164,7 +165,8 @@ class Histogram(Panel):
     def setup(self, ax: Axes, run: Run) -> None:
         data = run.config.data
         need_kind(run.config, "line", "Histogram")
-        edges = np.linspace(*data.extent[0], self.bins + 1)
+        low, high = data.extent[0]
+        edges = np.linspace(low, high, self.bins + 1)
         real = np.asarray(data.sample(random.key(8), 10 * self.n))[:, 0]
         heights = np.histogram(real, edges, density=True)[0]
         ax.stairs(heights, edges, color=REAL, label="real", lw=1.4)

@@ -21,7 +21,7 @@ from gan_lessons.training import Draw, knobs_of
 
 
 def opinion(config: Any, which: Array, logits: Array, on_real: Array, on_fake: Array) -> Array:
-    """D's logits as numbers in [0, 1] to colour with, whatever their scale: .5 where it cannot tell.
+    """D's logits as numbers in [0, 1] to colour with; .5 where it cannot tell.
 
     A probability for log losses, (logit + 1)/2 for labels -1 and 1, and for critics without a
     zero the sigmoid of the logit from the middle between the means on real and fake.
