@@ -109,7 +109,9 @@ class Knobs:
     l2: float = _weight(
         0.0,
         label="L2",
-        help="Weight in G's loss of the mean squared difference between fake and real, pair by pair",
+        help=(
+            "Weight in G's loss of the mean squared difference between fake and real, pair by pair"
+        ),
     )
 
 
