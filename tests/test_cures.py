@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -156,7 +157,7 @@ def test_waves_are_sines_and_cosines_beside_the_input():
     np.testing.assert_allclose(module.features(jnp.asarray(X)), wanted, rtol=1e-4, atol=1e-5)
 
 
-BAD_SPECS = [  # and what the sentence says
+BAD_SPECS: list[tuple[dict[str, Any], str]] = [  # and what the sentence says
     ({"fourier": -1}, "fourier"),
     ({"fourier": 2.5}, "fourier"),
     ({"fourier": 8, "hidden": ()}, "hidden layer"),
