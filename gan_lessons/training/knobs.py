@@ -66,7 +66,9 @@ class Knobs:
         label="zero-GP", help="Weight γ of the zero-centred penalty between real and fake"
     )
     wgan_gp: float = _priced(label="WGAN-GP", help="Weight λ of the WGAN gradient penalty")
-    penalty_end: float = _share(1.0, help="Share of the four weights above after the schedule")
+    penalty_end: float = _share(
+        1.0, help="Share of the penalties' weights that is left after the schedule"
+    )
     clip: float = _weight(0.0, label="clip", help="Bound on D's weights (0: none)")
     noise: float = _weight(
         *(0.0,),
@@ -75,7 +77,7 @@ class Knobs:
         end="noise_end",
         share=True,
     )
-    noise_end: float = _share(1.0, help="Share of the noise after the schedule")
+    noise_end: float = _share(1.0, help="Share of the noise that is left after the schedule")
     label_smoothing: float = knob(
         *(0.0, 0, 0.999, "smooth", "One-sided label smoothing: the real label is 1 minus this"),
         stops=SHARES[:11],
@@ -100,10 +102,16 @@ class Knobs:
         term=True,
     )
     l1: float = _weight(
-        0.0, label="L1", help="Weight in G's loss of the mean |fake - real| over pairs"
+        0.0,
+        label="L1",
+        help="Weight in G's loss of the mean difference between fake and real, pair by pair",
     )
     l2: float = _weight(
-        0.0, label="L2", help="Weight in G's loss of the mean (fake - real)² over pairs"
+        0.0,
+        label="L2",
+        help=(
+            "Weight in G's loss of the mean squared difference between fake and real, pair by pair"
+        ),
     )
 
 
