@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import os
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -168,7 +169,7 @@ def test_running_the_cell_again_leaves_one_player(open_page: Any) -> None:
     page.train_past(100)
     page.run_all()
     wait_for(lambda: page.step == 0, 60, "the new player")
-    wait_for(lambda: page.python(WORKERS) == "1", 30, "one worker")
+    wait_for(lambda: page.python(WORKERS) == "0", 30, "the workers to end")
     assert page.page.locator(".gan-player").count() == 1
 
 
@@ -181,3 +182,88 @@ def test_reset_starts_over_and_a_bad_knob_is_a_sentence(open_page: Any) -> None:
     page.page.wait_for_selector(".gan-player :text('nobody would move')", timeout=10000)
     page.press("reset")
     wait_for(lambda: page.step == 0, 30, "step 0")
+
+
+def test_one_player_in_two_cells_is_live_in_both(open_page: Any) -> None:
+    page = open_page(PLAYER, "player")
+    page.until("paused")
+    wait_for(lambda: page.page.locator(".gan-player img").count() == 2, 60, "the second view")
+    page.press("step both")
+    for view in page.page.locator(".gan-status").all():
+        wait_for(lambda: view.get_attribute("data-step") == "1", 30, "the step")  # noqa: B023
+    sources = {image.get_attribute("src") for image in page.page.locator(".gan-player img").all()}
+    assert len(sources) <= 2  # one model, so that both show the same picture
+
+
+# What Python knows and what the page shows, once nothing is left to do.
+KNOWN = """
+import json
+player.wait()
+dials = player.controls.dials
+print(json.dumps({
+    "step": player.run.step, "shown": player.shown_step, "playing": player.playing,
+    "finite": bool(abs(player.run.history).max() < 1e30) if player.run.step else True,
+    "rows": len(player.run.history), "state": int(player.run.state.step),
+    "snapshot": sorted(player.run.snapshots).index(player.shown_step),
+    "rates": [dials[name].readout.value for name in ("lr_d", "lr_g")],
+    "acting": [f"{getattr(player.acting, name):g}" for name in ("lr_d", "lr_g")],
+    "objective": player.run.knobs.objective, "message": player.message,
+}))
+"""
+LOG = """
+from gan_lessons.live.log import log_path
+print(log_path().read_text() if log_path().exists() else "")
+"""
+
+
+def test_hammering_it_for_half_a_minute_leaves_kernel_and_page_in_agreement(
+    open_page: Any,
+) -> None:
+    page, chance, errors = open_page(PLAYER), random.Random(1), []
+    page.page.on("pageerror", lambda error: errors.append(str(error)))
+    page.until("paused")
+    toggle = page.page.locator(".gan-player button.mod-primary").first
+    menu = page.page.locator(".gan-player select").first
+
+    def keys(label: str, *names: str) -> None:
+        for _ in range(chance.randrange(1, 5)):
+            page.slider(label).press(chance.choice(names))
+
+    arrows = ("ArrowLeft", "ArrowRight", "ArrowLeft", "ArrowRight", "PageUp", "PageDown")
+    acts = [
+        lambda: toggle.click(),
+        lambda: (toggle.click(), toggle.click()),
+        lambda: keys("history", "Home", "End", *arrows),
+        lambda: keys("D's rate", *arrows),
+        lambda: keys("G's rate", *arrows[:2]),
+        lambda: keys("speed", "End", "ArrowLeft"),
+        lambda: menu.select_option(label=chance.choice(["hinge", "minimax", "non saturating"])),
+        lambda: page.press(chance.choice(["step D", "step G", "step both"])),
+        lambda: page.press("reset"),
+    ]
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        chance.choices(acts, [4, 4, 3, 2, 2, 1, 1, 2, 0.3])[0]()
+        time.sleep(chance.choice([0, 0.02, 0.3]))
+    page.slider("speed").press("End")
+    if "Pause" in toggle.inner_text():
+        toggle.click()
+    page.until("paused", seconds=20)
+    page.page.wait_for_timeout(1500)
+    known = json.loads(page.python(KNOWN))
+    assert not known["playing"] and known["finite"] and known["message"] == ""
+    assert known["step"] == known["rows"] == known["state"] == page.step
+    assert known["rates"] == known["acting"]
+    assert page.status("objective") == known["objective"]
+    assert menu.input_value() == known["objective"].replace("_", " ")
+    assert "Play" in toggle.inner_text()
+    history = page.slider("history").get_attribute("aria-valuenow")
+    assert float(history) == known["snapshot"]
+    labels = page.page.locator(".gan-player .widget-label").all_inner_texts()
+    assert set(known["rates"]) <= set(labels)
+    assert page.python(LOG) == "" and errors == []
+    assert page.python("1 + 1") == "2" and page.python(WORKERS) == "0"
+    idle = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status"
+    assert page.page.evaluate(idle) == "idle"
+    page.press("step both")
+    wait_for(lambda: page.step == known["shown"] + 1, 30, "a step from what is shown")

@@ -46,7 +46,7 @@ from gan_lessons.live.panels import (
     View,
 )
 from gan_lessons.live.pixels import Pixels
-from gan_lessons.live.player import Player, playground
+from gan_lessons.live.player import Player
 from gan_lessons.live.screen import Screen
 from gan_lessons.live.stills import snapshot
 from gan_lessons.live.suits import suits
@@ -408,11 +408,6 @@ def test_the_squares_of_a_stack_are_its_counted_modes():
 
 
 # ---- in a player
-
-
-def test_presets_of_stacks_count_their_modes():
-    last = playground("stacked-digits").panels[-1]
-    assert isinstance(last, StackModes) and last.extractor.pixels == 64
 
 
 def test_a_still_picture_shows_the_run_on_its_way(monkeypatch):

@@ -67,7 +67,7 @@ class Player:
 
     def __init__(
         self,
-        config: Any,
+        config: Any = None,
         knobs: Any = None,
         *,
         panels: Sequence[Panel] | None = None,
