@@ -28,7 +28,16 @@ OWNERS = packages_distributions()
 
 # A room may import from the rooms that stand before it.
 ROOMS = (
-    *("interpreter", "installing", "errors", "plots", "distributions", "images", "networks"),
+    *(
+        "interpreter",
+        "installing",
+        "errors",
+        "fingerprint",
+        "plots",
+        "distributions",
+        "images",
+        "networks",
+    ),
     *("augmentation", "objectives", "metrics", "training", "run", "theory", "dynamics", "presets"),
     *("live", "exercises", "papers", "cli", "__main__"),
 )
