@@ -54,12 +54,16 @@ def decayed(
 
 
 def _modes(data: Distribution, size: float, steps: int) -> Preset:
-    """All modes, evenly full, of high quality and of the right width. Three things together.
+    """A game that ends with all modes found, evenly full, of high quality and of the right width.
 
-    Signs in the latent: G can jump from mode to mode, where a latent in one piece makes it draw
-    bridges. Waves: D sees how wide a mode is (the finest is a radian in .8 of its width). And a
-    penalty that starts heavy, with no momentum: the shares of the modes even out.
-    `size`: about the largest coordinate, which G's tanh has to reach and penalties go with.
+    That takes three things together. With signs in its latent G can jump from mode to mode, where
+    a latent in one piece would make it draw bridges. With waves (random Fourier features, the
+    finest of them one radian in .8 of a mode's width) D sees how wide a mode is. And with a
+    penalty that starts heavy, and no momentum, the shares of the modes even out.
+
+    Args:
+        size: about the largest coordinate of the data: the scale of G's output, and of the
+            penalties.
     """
     fine = 1.25 / data.mode_std  # type: ignore[operator]
     config = Config(
@@ -75,7 +79,7 @@ def _modes(data: Distribution, size: float, steps: int) -> Preset:
 
 
 def _playground() -> Preset:
-    """The ring with nets small enough for a laptop to train them live, and rates that stay."""
+    """The ring, with networks that a laptop trains live, and rates that stay as they are set."""
     config = Config(
         data=Ring(),
         generator=MLP((64,) * 3, "tanh"),
@@ -143,9 +147,9 @@ ADAM = Knobs(lr_d=2e-4, lr_g=2e-4, beta1=0.5, beta2=0.999)  # DCGAN's
 
 
 def _article(pair: str) -> Preset:
-    """An article's networks as published, on digits; losses and Adam(2e-4, .5) of their sibling.
+    """An article's networks as published, on digits, with the losses and Adam(2e-4, .5) of DCGAN.
 
-    1,400 steps are 100 epochs of 1,797 digits in batches of 128, as the first of them asks.
+    1,400 steps are 100 epochs of 1,797 digits in batches of 128, as the first article asks.
     """
     config = Config(_digits(), Normal(100), *DENSE_PAIRS[pair], batch=128)
     return Preset(config, ADAM, 1400, images="digits")
@@ -154,10 +158,10 @@ def _article(pair: str) -> Preset:
 def _small(
     images: str, size: int, hidden: str = "silu", steps: int = 3000, **knobs: float
 ) -> Preset:
-    """Two layers of 128 each, R1 and decaying rates: pictures within seconds on a laptop.
+    """Two layers of 128 in each player, R1 and decaying rates: pictures within seconds on a laptop.
 
-    R1 is what matters: without it D learns the few images by heart. Its weight goes with the
-    square of the distances between images, so 8x8 takes less than 28x28.
+    R1 is what matters, because without it D learns the few images by heart. Its weight goes with
+    the square of the distances between images, so that 8x8 takes less than 28x28.
     """
     data = image_set(images, size).distribution()
     g, d = MLP((128, 128), hidden, "tanh"), MLP((128, 128), hidden)
@@ -166,8 +170,8 @@ def _small(
     return Preset(config, Knobs(**(usual | knobs)), steps, images)  # type: ignore[arg-type]
 
 
-# The convolutional pair of a seed article. As printed G ends in batch normalisation and leaky
-# ReLU, with which it can hardly make paper (-1); ending in tanh is the smallest cure.
+# The convolutional pair of a seed article. As printed, G ends in batch normalisation and a leaky
+# ReLU, with which it can hardly reach -1, the value of blank paper; a tanh is the smallest cure.
 CONV_PAIR: tuple[ConvGenerator, ConvDiscriminator] = (
     ConvGenerator(
         28, 1, (100, 256, 128), "leaky_relu", "batch", output="leaky_relu", norm_output=True
@@ -190,8 +194,11 @@ def _dcgan(images: str, labels: bool = False, steps: int = 2000) -> Preset:
 
 
 def _small_conv() -> Preset:
-    """What R3GAN does (Huang et al. 2024, arXiv 2501.05441), in small: no batch normalisation,
-    pairs of real and fake, R1 and R2, and a moving average of G."""
+    """R3GAN's ideas in small networks (Huang et al. 2024, arXiv 2501.05441).
+
+    It has no batch normalisation; it compares pairs of real and fake, with R1 and R2, and keeps a
+    moving average of G.
+    """
     config = Config(_digits(), Normal(32), *networks.small(), batch=64)
     knobs = replace(decayed("relativistic", 8e-3, 1e-4, 3.0, 0.1, 1500), ema=0.97)
     return Preset(config, knobs, 1500, images="digits")
@@ -216,7 +223,7 @@ def _stacked_digits() -> Preset:
 def _stacked_conv() -> Preset:
     """The same with digits of 28x28 as red, green and blue, for small convolutions.
 
-    With the rate and the penalty of `small-conv`, 8e-3 and 3, a handful of modes is left.
+    With the rate and the penalty of `small-conv` (8e-3 and 3) only a handful of modes is found.
     """
     data, nets = image_set("digits", 28).stacks(channels=True), networks.small(channels=3)
     config = Config(data, Normal(64), *nets, batch=64)

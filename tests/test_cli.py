@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,13 +23,16 @@ from gan_lessons import cli, interpreter, papers, training
 from gan_lessons.cli import doctor, reproduce, train
 from gan_lessons.cli.lab import START
 from gan_lessons.cli.parser import command_line_parser
-from gan_lessons.cli.report import in_one_line, run_picture, scores
+from gan_lessons.cli.report import in_one_line, scores
 from gan_lessons.cli.settings import read_settings
-from gan_lessons.distributions import Normal, Ring, Uniform, WithBits
+from gan_lessons.distributions import Grid, Normal, Ring, Uniform, WithBits
+from gan_lessons.live.log import log_path
+from gan_lessons.live.stills import snapshot
 from gan_lessons.networks import MLP
 from gan_lessons.presets import Preset, preset
 from gan_lessons.training import Config, Knobs, checkpoints
 from gan_lessons.training.run import Run
+from tests.line_learner import LineConfig, LineKnobs
 
 SMALL = "MLP((8,), 'tanh')"
 TINY = ["--set", "batch=16", f"generator={SMALL}", f"discriminator={SMALL}"]
@@ -77,7 +81,7 @@ def one_sentence(capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the figure, which costs more than the tiny training."""
-    monkeypatch.setattr(train, "run_picture", lambda run: b"")
+    monkeypatch.setattr(train, "snapshot", lambda run: b"")
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -131,6 +135,13 @@ def test_a_bad_command_line_gets_a_sentence_and_status_2(
     assert not list(tmp_path.iterdir())
 
 
+def test_the_list_of_knobs_says_what_each_does(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "--knobs"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [*training.KNOBS]
+    assert all(each.help in line for each, line in zip(training.KNOBS.values(), lines, strict=True))
+
+
 def test_set_reads_what_python_prints() -> None:
     """A distribution inside another, too."""
     for value in (WithBits(Normal(3), 4), Ring(modes=12), Uniform(2, -2.0, 2.0)):
@@ -179,12 +190,55 @@ def test_every_kind_of_data_gets_its_figure_and_its_score(
 ) -> None:
     asked = order(preset, *more)
     run = Run(asked.config, asked.knobs)
-    assert run_picture(run).startswith(b"\x89PNG")
+    assert snapshot(run).startswith(b"\x89PNG")
     told = scores(run, asked.images)
     if preset.startswith("stacked"):
         assert "(perfect: 1000)" in in_one_line({"preset": preset, "seed": 0, **told})
     assert scored is None or told[scored] >= 0
     assert {"modes", "frechet"} & told.keys() == ({scored} if scored else set())
+
+
+@pytest.mark.usefixtures("plain")
+def test_the_end_of_a_schedule_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    decay = [
+        "--set",
+        "decay_steps=10",
+        "lr_d=0.002",
+        "lr_d_end=0.001",
+        "lr_g_end=0",
+        "r1=0",
+        "r2=0",
+    ]
+    assert run_train(tmp_path / "within", "--steps", "10", *decay) == 0
+    assert "schedule" not in capsys.readouterr().err
+    assert run_train(tmp_path / "past", "--steps", "12", *decay) == 0
+    said = capsys.readouterr().err
+    assert "the schedule ends at step 10: from there the rates stay at lr_d=0.001, lr_g=0;" in said
+
+
+@pytest.mark.usefixtures("plain")
+def test_any_learner_is_trained_saved_resumed_and_reported(tmp_path: Path) -> None:
+    knobs = LineKnobs(rate=0.01)
+    given, moved = read_settings(["batch=32", "rate=0.02", "data=grid"], LineConfig(), knobs)
+    assert (given, moved) == ({"batch": 32, "data": Grid()}, {"rate": 0.02})
+    asked = train.TrainingOrder(
+        *("line", None, LineConfig(batch=32), knobs, {}, 0),
+        steps=20,
+        every=100,
+        folder=tmp_path,
+        json=False,
+    )
+    first = train.Training(asked)
+    first.begin()
+    first.train(threading.Event())
+    again = train.Training(replace(asked, steps=30, moved={"rate": 0.5}))
+    again.resume()
+    again.train(threading.Event())
+    assert (again.run.step, again.run.knobs.rate) == (30, 0.5)
+    assert np.array_equal(again.run.history[:20], first.run.history)
+    again.report()
+    assert (tmp_path / "metrics.csv").read_text().startswith("step,loss\n1,")
+    assert "modes" in json.loads((tmp_path / "metrics.json").read_text())
 
 
 @pytest.fixture
@@ -368,6 +422,7 @@ def test_doctor_signs_every_line_and_fails_if_something_is_wrong(
     signs = {line.split()[0] for line in lines}
     assert signs <= {"ok", "note", "wrong"} and status == ("wrong" in signs)
     assert any("steps a second" in line for line in lines)
+    assert any(str(log_path()) in line for line in lines)
 
     def _broken() -> tuple[str, str]:
         raise RuntimeError("no backend\nand more")

@@ -286,17 +286,15 @@ def test_samples_have_the_right_type_and_lie_inside_the_extent(d):
     check_samples(d)
 
 
-SHARED_CODE = [Normal(2), UNEQUAL, Ring(), CORNER, Checkerboard()]
-
-
-@pytest.mark.parametrize("d", [*SHARED_CODE, TruncatedNormal(2), SAMPLE_ONLY[3]], ids=label)
-def test_sampling_under_jit_and_vmap_gives_the_same_numbers(d):
+def test_sampling_under_jit_and_vmap_gives_the_same_numbers():
+    several = [Normal(2), UNEQUAL, Ring(), CORNER, Checkerboard(), TruncatedNormal(2)]
+    several.append(SAMPLE_ONLY[3])  # one for each way to sample, handed to jit as pytrees
     keys = jnp.stack([KEY, jax.random.key(1)])
-    x = d.sample(KEY, N)
-    assert np.array_equal(d.sample(KEY, N), x)
-    many = jax.jit(lambda d, keys: jax.vmap(lambda key: d.sample(key, N))(keys))(d, keys)
-    np.testing.assert_allclose(many[0], x, atol=1e-5)  # d goes in as a pytree
-    assert not np.array_equal(many[0], many[1])
+    draw = jax.jit(lambda ds, keys: jax.vmap(lambda key: [d.sample(key, N) for d in ds])(keys))
+    for d, many in zip(several, draw(several, keys), strict=True):
+        assert np.array_equal(d.sample(KEY, N), d.sample(KEY, N))
+        np.testing.assert_allclose(many[0], d.sample(KEY, N), atol=1e-5)
+        assert not np.array_equal(many[0], many[1])
 
 
 def test_equal_weights_use_every_mode_equally_and_unequal_ones_in_proportion():
@@ -455,7 +453,7 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize("d", [Ring(), CORNER, ds.WithBits(), *SAMPLE_ONLY[3:], *PAIRS], ids=label)
+@pytest.mark.parametrize("d", [Ring(), CORNER, SAMPLE_ONLY[3], *PAIRS], ids=label)
 def test_a_batch_holds_what_sample_draws_with_what_is_given_of_each(d):
     x, conditions = d.batch(KEY, 200)
     assert np.array_equal(x, d.sample(KEY, 200))

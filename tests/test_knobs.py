@@ -21,7 +21,7 @@ from gan_lessons.training import (
     traced,
     turned,
 )
-from gan_lessons.training.knobs import at_share
+from gan_lessons.training.schedules import at_share
 
 BAD = [
     *(("lr_d", value) for value in (-1e-3, 0, math.nan, math.inf, 1e6, "0.1", None, True)),
@@ -44,9 +44,9 @@ def test_bad_knobs_are_named():
             check_knobs(Knobs(**{name: value}))
     for wrong, meant in [("wasserstien", "wasserstein"), ("non-saturating", "non_saturating")]:
         with pytest.raises(InputError, match=f"did you mean '{meant}"):
-            check_knob("objective", wrong)
+            check_knob("objective", wrong, Knobs)
     with pytest.raises(InputError, match="did you mean 'lr_d'"):
-        check_knob("lrd", 0.1)
+        check_knob("lrd", 0.1, Knobs)
     with pytest.raises(InputError, match="unknown keyword of Knobs 'lr'"):
         Knobs(lr=1)
 

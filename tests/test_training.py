@@ -37,7 +37,7 @@ from gan_lessons.training import (
     init,
     loop,
 )
-from gan_lessons.training.step import flat
+from gan_lessons.training.vectors import flat
 
 # One small game for (nearly) all tests here and in test_run.py: equal configs share programs.
 TINY = Config(Ring(), Normal(2), MLP((8,), "tanh"), MLP((8,), "silu"), batch=64)

@@ -115,6 +115,14 @@ def _browser() -> Finding:
     return "note", f"no browser for the browser tests ({', '.join(BROWSERS)}): they are skipped"
 
 
+def _log() -> Finding:
+    from gan_lessons.live.log import log_path
+
+    path = log_path()
+    there = "" if path.exists() else " (none so far)"
+    return "ok", f"errors of players and figures are kept in {path}{there}"
+
+
 def _speed() -> Finding:
     from gan_lessons.presets import preset
     from gan_lessons.training.run import Run
@@ -130,4 +138,7 @@ def _speed() -> Finding:
     return "ok", f"the ring trains: {rate}, after {compiled - began:.1f} s to compile"
 
 
-CHECKS = (_python, _packages, _backend, _data, _folders, _kernel, _lessons, _browser, _speed)
+CHECKS = (
+    *(_python, _packages, _backend, _data, _folders, _kernel),
+    *(_lessons, _browser, _log, _speed),
+)

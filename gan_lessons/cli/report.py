@@ -1,4 +1,4 @@
-"""What `gan-lessons train` leaves of a run: scores, curves and a picture."""
+"""What `gan-lessons train` leaves of a run: its scores, in JSON and in words, and its curves."""
 
 from __future__ import annotations
 
@@ -6,45 +6,50 @@ import math
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
-from gan_lessons import metrics, papers
-from gan_lessons.images import Stacked, image_set
-from gan_lessons.live import panels
-from gan_lessons.live.panels import View
-from gan_lessons.live.screen import Screen
-from gan_lessons.training import traced
+from gan_lessons import metrics
+from gan_lessons.images import image_set
+from gan_lessons.live.suits import suits
+from gan_lessons.papers import of_points, of_stacks
 from gan_lessons.training.run import Run
 
 EVALUATION = 20_000  # samples for mode coverage
 
 
 def scores(run: Run, images: str | None) -> dict[str, Any]:
-    """How good the generator is and, under "perfect", what a perfect one would score.
+    """How good the model is and, under "perfect", what a perfect one would score.
 
-    For data with modes by `metrics.mode_coverage` (None where undefined), for stacked images of
-    the set called `images` by `metrics.stack_coverage`, for single ones by
-    `metrics.FrechetMeter`, for other data nothing.
+    What suits the data (`live.suits`): modes (None where a number is undefined), modes of stacks,
+    a Fréchet distance; the two of pictures only where `images` names their set.
     """
-    data, ema = run.config.data, run.knobs.ema > 0
-    shape: Any = getattr(data, "shape", None)
-    if data.modes is not None:
-        measure, perfect = papers.of_points(data, EVALUATION)
-        seen = measure(np.asarray(run.sample(EVALUATION, ema=ema)))
-    elif images and isinstance(data, Stacked):
-        reader = metrics.train_feature_extractor(image_set(images, shape[1]))
-        measure, perfect = papers.of_stacks(data, reader)
-        seen = measure(np.asarray(run.sample(metrics.STACK_SAMPLES, ema=ema)))
-    elif images and shape:
-        meter = metrics.FrechetMeter(image_set(images, shape[0]))
-        seen, perfect = {"frechet": meter(run.sample(meter.n, ema=ema))}, {"frechet": meter.floor}
-    else:
-        return {}
-    found = {name: value if math.isfinite(value) else None for name, value in seen.items()}
-    if "modes" in seen:
-        found["modes"], perfect["modes"] = int(seen["modes"]), int(perfect["modes"])
-    return {**found, "perfect": perfect}
+    kind, data = suits(run.config).score, run.config.data
+    if kind == "modes":
+        measure, perfect = of_points(data, EVALUATION)
+        return _scored(measure(_samples(run, EVALUATION)), perfect)
+    if kind == "stacks" and images:
+        reader = metrics.train_feature_extractor(image_set(images, data.shape[1]))
+        measure, perfect = of_stacks(data, reader)
+        return _scored(measure(_samples(run, metrics.STACK_SAMPLES)), perfect)
+    if kind == "frechet" and images:
+        meter = metrics.FrechetMeter(image_set(images, data.shape[0]))
+        return _scored({"frechet": meter(_samples(run, meter.n))}, {"frechet": meter.floor})
+    return {}
+
+
+def _samples(run: Run, n: int) -> np.ndarray:
+    """Samples of the model, of its moving average where a GAN keeps one."""
+    averaged = {"ema": True} if getattr(run.knobs, "ema", 0) else {}
+    return np.asarray(run.sample(n, **averaged))
+
+
+def _scored(seen: dict[str, float], perfect: dict[str, float]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        k: value if math.isfinite(value) else None for k, value in seen.items()
+    }
+    counts = {name: int(seen[name]) for name in seen if name == "modes"}
+    ideal = {name: int(perfect[name]) for name in counts}
+    return {**found, **counts, "perfect": {**perfect, **ideal}}
 
 
 def in_one_line(report: dict[str, Any]) -> str:
@@ -64,22 +69,3 @@ def write_history(run: Run, path: Path) -> None:
     head = ",".join(("step", *run.learner.metrics))
     forms = ["%d", *["%.9g"] * len(run.learner.metrics)]
     np.savetxt(path, table, forms, ",", header=head, comments="")
-
-
-def run_picture(run: Run) -> bytes:
-    """What the live player would show of the run, as a PNG."""
-    chosen = _panels(run.config)
-    look = jax.jit(lambda state, knobs: [panel.see(run.config, state, knobs) for panel in chosen])
-    seen = look(run.state, traced(run.knobs))
-    return Screen(chosen, run).frame(seen, View(run, run.step), crisp=True)
-
-
-def _panels(config: Any) -> list[Any]:
-    data = config.data
-    curves = [panels.Losses(), panels.GradientNorms() if data.modes is None else panels.Coverage()]
-    if getattr(data, "shape", None):
-        return [panels.ImageGrid(), *curves]
-    if data.dim == 2:
-        return [panels.Samples(), *curves]
-    plain = data.dim == config.latent.dim == 1 and data.has_density
-    return [panels.Densities(), *curves] if plain else curves

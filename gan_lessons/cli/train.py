@@ -15,9 +15,10 @@ import numpy as np
 
 from gan_lessons.cli.fail import UNUSABLE, fail
 from gan_lessons.cli.progress import ctrl_c, progress_bar
-from gan_lessons.cli.report import in_one_line, run_picture, scores, write_history
+from gan_lessons.cli.report import in_one_line, scores, write_history
 from gan_lessons.cli.settings import read_settings
 from gan_lessons.errors import InputError, check_number
+from gan_lessons.live.stills import snapshot
 from gan_lessons.presets import preset
 from gan_lessons.training import acting, checkpoints, ended, knobs_of
 from gan_lessons.training.pace import Pace
@@ -171,5 +172,5 @@ class Training:
         line = json.dumps(found)
         (folder / "metrics.json").write_text(f"{line}\n", encoding="utf-8")
         write_history(self.run, folder / "metrics.csv")
-        (folder / "figure.png").write_bytes(run_picture(self.run))
+        (folder / "figure.png").write_bytes(snapshot(self.run))
         print(line if order.json else f"{in_one_line(found)}\nfigure and metrics: {folder}")

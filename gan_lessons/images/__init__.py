@@ -1,4 +1,4 @@
-"""Image data: sets that need no network, sets by download, and the user's own folder.
+"""Image data: sets that need no network, sets to download, and the user's own folder.
 
 A new set is one loader function and one line in `LOADERS` (no network) or `DOWNLOADS`.
 """
@@ -51,8 +51,8 @@ LOADERS: dict[str, Callable[..., ImageSet]] = {"digits": digits, "faces": faces,
 def image_set(name: str, size: int | None = None) -> ImageSet:
     """The set called `name` in LOADERS or DOWNLOADS, at its own size unless another is asked for.
 
-    Raises: InputError for an unknown name (with the nearest known one) or size, and where a set
-        must be downloaded and cannot.
+    Raises: InputError for an unknown name (with the nearest known one) or size, and for a set that
+        must be downloaded and cannot be.
     """
     known = LOADERS | DOWNLOADS
     load = known[check_choice("image set", name, known)]

@@ -1,7 +1,8 @@
-"""Files that are fetched once, checked, and kept.
+"""Files that are downloaded once, verified and kept.
 
-A file is looked for in the folder that GAN_LESSONS_DATA names (a classroom's, may be read-only),
-then in the user's cache, and only then on the net. Wherever it comes from, its SHA-256 decides.
+A file is looked for in the folder that GAN_LESSONS_DATA names (say, a classroom's, which may be
+read-only), then in the user's cache, and only then on the net. Wherever it comes from, its SHA-256
+must be right.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from urllib.parse import urlsplit
 from gan_lessons.errors import InputError, check_number
 
 BLOCK = 1 << 16
-TRIES = 10  # of one address, as long as each brings more of the file
+TRIES = 10  # at one address, as long as each brings more of the file
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,9 @@ def cache_folder() -> Path:
 def fetch(source: Source, folder: Path | None = None, timeout: float = 20) -> Path:
     """The path of a good copy of `source`, downloaded into `folder` if there is none.
 
-    A partial download is kept beside it as NAME.part and resumed, next time too. Several
-    processes may fetch one file at once: each writes a file of its own, the last one stays.
+    A partial download is kept beside it as NAME.part and resumed, even by a later call. Several
+    processes may fetch the same file at once: each writes a file of its own, and the last to finish
+    replaces the others.
 
     Args:
         folder: in place of `cache_folder()`.
@@ -82,7 +84,7 @@ def fetch(source: Source, folder: Path | None = None, timeout: float = 20) -> Pa
 
 
 def _fits(path: Path, source: Source) -> bool:
-    """Whether `path` is the file meant; a damaged one is named."""
+    """Whether `path` is the right file; if it is another one, that is said."""
     try:
         if path.stat().st_size == source.bytes and _sha256(path) == source.sha256:
             return True
@@ -110,7 +112,7 @@ class _Failed(Exception):
 
 
 class _Misfit(_Failed):
-    """What was there already does not go with what the address sends."""
+    """What the address sends does not continue what was there already."""
 
 
 def _download(source: Source, path: Path, timeout: float) -> None:
@@ -133,12 +135,12 @@ def _download(source: Source, path: Path, timeout: float) -> None:
 
 @contextlib.contextmanager
 def _own_part(path: Path, timeout: float) -> Iterator[Path]:
-    """A partial file that no other process writes to, with what an earlier attempt left."""
+    """A partial file of this process alone, begun with what an earlier attempt has left."""
     own = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
     own.touch()
     for old in _left_over(path, timeout):
         with contextlib.suppress(OSError):
-            os.replace(old, own)  # of two processes that try this, one finds nothing
+            os.replace(old, own)  # if two processes try this, one of them finds nothing
     try:
         yield own
     finally:
@@ -150,9 +152,9 @@ def _own_part(path: Path, timeout: float) -> Iterator[Path]:
 
 
 def _left_over(path: Path, timeout: float) -> list[Path]:
-    """Partial files that nobody writes to, the largest last.
+    """Partial files that no process is writing to, the largest last.
 
-    One that has not grown for longer than an address may stall is of a process that was killed.
+    One that has not grown for longer than an address may stall was left by a killed process.
     """
     idle = []
     for part in path.parent.glob(f"{path.name}.*part"):
@@ -181,7 +183,7 @@ def _from_address(source: Source, url: str, part: Path, timeout: float) -> None:
 
 
 def _receive(source: Source, url: str, part: Path, timeout: float) -> None:
-    """Append to `part` what it lacks. Where the server knows no ranges, start over."""
+    """Append to `part` what it lacks, or start over if the server does not support ranges."""
     have = part.stat().st_size
     if have < source.bytes:
         headers = {"User-Agent": "gan-lessons"} | ({"Range": f"bytes={have}-"} if have else {})
@@ -223,7 +225,7 @@ def _copy(answer: Any, file: IO[bytes], source: Source, have: int, timeout: floa
 
 @contextlib.contextmanager
 def _saying_why(what: str, timeout: float) -> Iterator[None]:
-    """Turn everything that the net can raise into _Failed."""
+    """Turn whatever the network can raise into _Failed."""
     try:
         yield
     except urllib.error.HTTPError as error:

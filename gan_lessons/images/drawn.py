@@ -1,6 +1,6 @@
 """Pictures made by a formula, so that everything about them is known.
 
-On real images nobody can say what the modes are or how often each should come. Here class,
+For real images nobody can say what the modes are or how often each should occur. Here the class,
 place, size, angle and stroke of every picture are known numbers, drawn independently.
 """
 
@@ -34,14 +34,14 @@ LIMITS = {"x": (-1, 1), "y": (-1, 1), "size": (0.01, 2), "rotation": (-10, 10), 
 class GlyphFactors:
     """What `render_glyphs` draws: one number per picture in each of six arrays [n].
 
-    Lengths are in half pictures: the frame goes from -1 to 1, x to the right and y downwards.
+    The unit of length is half a side: the frame goes from -1 to 1, x to the right and y downwards.
 
     Attributes:
         kind: index into GLYPHS, 0 to 9.
         x, y: place of the glyph's centre, each from -1 to 1.
-        size: from the centre to the farthest point, or to the line's middle there, .01 to 2.
+        size: from the centre to the farthest point (to the middle of the line there), .01 to 2.
         rotation: in radians, clockwise as seen, from -10 to 10.
-        stroke: width of the line, 0 to 1; disc, star and moon are filled and have none.
+        stroke: width of the line, 0 to 1; disc, star and moon are filled and have no line.
 
     Raises: InputError for arrays of unequal length or numbers outside these ranges.
     """
@@ -73,9 +73,9 @@ class GlyphFactors:
 def glyph_factors(n: int = 10_000, seed: int = 0) -> GlyphFactors:
     """Factors of `n` glyphs, drawn independently and uniformly from RANGES.
 
-    Angles stay within 30 degrees to either side, less than half a turn of symmetry of any
-    shape: that of a picture can be told, save for ring and disc, which have none. Strokes stay
-    inside the frame.
+    Angles stay within 30 degrees to either side, which is less than half the smallest turn that
+    maps any shape to itself. So the angle can be read off a picture, except for ring and disc,
+    which look the same at every angle. Strokes stay inside the frame.
 
     Args:
         n: from 2 to 200,000.
@@ -93,9 +93,9 @@ def glyph_factors(n: int = 10_000, seed: int = 0) -> GlyphFactors:
 def render_glyphs(factors: GlyphFactors, size: int = 28) -> Float[np.ndarray, "n size size"]:
     """White glyphs on black, float32 in [-1, 1], edges one pixel soft.
 
-    Brightness is the share of a pixel that the glyph covers, taken from the signed distance d
-    of the pixel's centre to its edge: clip(1/2 - d / pixel, 0, 1). Below 28 pixels the picture
-    is drawn at a multiple of its size and averaged, as strokes get thinner than a pixel.
+    Brightness is the share of a pixel that the glyph covers, estimated from the signed distance d
+    between the pixel's centre and the glyph's edge: clip(1/2 - d / pixel, 0, 1). Below 28 pixels
+    strokes would be thinner than a pixel, so the picture is drawn larger and averaged.
 
     Args:
         size: height and width in pixels, from 4 to 512.
@@ -104,7 +104,7 @@ def render_glyphs(factors: GlyphFactors, size: int = 28) -> Float[np.ndarray, "n
     """
     size = int(check_number("image size", size, 4, 512, integer=True))
     pictures = np.empty((len(factors), size, size), np.float32)
-    batch = max(1, 2**19 // max(size, 56) ** 2)  # bounds the memory
+    batch = max(1, 2**19 // max(size, 56) ** 2)  # limits the memory in use
     for kind in range(len(GLYPHS)):
         members = np.flatnonzero(factors.kind == kind)
         for start in range(0, len(members), batch):
@@ -148,7 +148,7 @@ def _render(kind: int, factors: GlyphFactors, size: int) -> Float[np.ndarray, "n
 
 
 def _own_frame(factors: GlyphFactors, side: int) -> tuple[Plane, Plane]:
-    """Where each pixel lies as seen from the glyph: moved back, turned back, scaled."""
+    """Each pixel's place in the glyph's own frame: shifted back, turned back and scaled."""
     line = ((2 * np.arange(side) + 1) / side - 1).astype(np.float32)
     x, y = (grid.reshape(1, -1) for grid in np.meshgrid(line, line))
     x, y = x - _column(factors.x), y - _column(factors.y)

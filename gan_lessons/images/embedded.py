@@ -1,4 +1,4 @@
-"""Real images carried by two libraries, so that they need no network."""
+"""Real images that come with two libraries, so that they need no network."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ FACE_SIZES = (8, 16, 25, 28, 32, 64)
 def digits(size: int = 8) -> ImageSet:
     """1,797 real handwritten digits with labels 0 to 9, embedded in scikit-learn.
 
-    Size 8 is the original, 0..16 scaled to [-1, 1]. The larger ones (16, 28, 32, 64), for
-    networks that expect MNIST's shape, hold no more detail: one pixel of black margin, cubic
-    spline, contrast times 1.6 about mid-grey so that the blurred strokes have edges again.
+    Size 8 is the original, 0..16 scaled to [-1, 1]. The larger sizes (16, 28, 32, 64) are for
+    networks that expect MNIST's shape and hold no more detail: with a black margin of one pixel,
+    the picture is enlarged by a cubic spline, and the contrast is raised by 1.6 about mid-grey so
+    that blurred strokes have edges again.
 
     Source: E. Alpaydin, C. Kaynak (1998), "Optical Recognition of Handwritten Digits", UCI.
     Raises: InputError for a size not in DIGIT_SIZES.
@@ -30,9 +31,9 @@ def digits(size: int = 8) -> ImageSet:
 def faces(size: int = 25) -> ImageSet:
     """100 real faces without labels, embedded in scikit-image (first half of `lfw_subset`).
 
-    Size 25 is the original, 0..1 scaled to [-1, 1]; larger ones (28, 32, 64) are its cubic
-    spline, smaller ones (8, 16) are averaged. A hundred faces are few: expect a generator to
-    memorise rather than to generalise.
+    Size 25 is the original, 0..1 scaled to [-1, 1]; it is enlarged by a cubic spline (28, 32, 64)
+    and made smaller by averaging (8, 16). A hundred faces are few: expect a generator to memorise
+    rather than to generalise.
 
     Source: G. B. Huang et al. (2007), "Labeled Faces in the Wild", UMass report 07-49.
     Raises: InputError for a size not in FACE_SIZES.
@@ -48,7 +49,7 @@ def allowed_size(name: str, size: object, sizes: tuple[int, ...]) -> int:
     raise InputError(f"{name} come in sizes {known}, not {size!r}; `resized` makes others")
 
 
-# The two libraries are imported where they are used: together they cost about a second.
+# The two libraries are imported where they are used: together they take about a second.
 
 
 @cache
@@ -75,7 +76,7 @@ def _faces(size: int) -> ImageSet:
 
 
 def _enlarge(images: Float[np.ndarray, "n h w"], size: int) -> Float[np.ndarray, "n size size"]:
-    """Square images by cubic spline, pixels taken as areas; may overshoot the range."""
+    """Square images enlarged by a cubic spline, pixels taken as areas; may overshoot the range."""
     from scipy.ndimage import zoom
 
     factor = size / images.shape[1]

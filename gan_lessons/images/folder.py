@@ -18,14 +18,14 @@ from gan_lessons.images.sets import ImageSet
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# Formats of photographs and drawings. Pillow knows more, some of which start other programs.
+# Formats of photographs and drawings. Pillow knows more, but some of them start other programs.
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "ICO")
 MEMORY = 1 << 30  # bytes of float32 that a folder may become
 
 
 @dataclass(frozen=True, eq=False)
 class FolderSet(ImageSet):
-    """An `ImageSet` out of files.
+    """An `ImageSet` read from files.
 
     Attributes:
         files: paths of the images below the folder, in the order of `images`.
@@ -39,12 +39,13 @@ class FolderSet(ImageSet):
 def image_folder(path: str | os.PathLike[str], size: int = 64, colour: bool = True) -> FolderSet:
     """The images in a folder and its subfolders, cut to size x size pixels.
 
-    Each is turned as its EXIF data say, laid on white where it is transparent, cut to the square
-    in its middle, and resized without aliasing. Palettes, CMYK and 16 bits are converted to 8-bit
-    RGB or grey; of an animation the first picture counts. Hidden files are passed over, and a
-    bad file does not stop the others: what was skipped, and why, is printed and in `skipped`.
+    Each image is turned upright as its EXIF data say, laid on white if it is transparent, cropped
+    to the square in its middle, and resized without aliasing. Palettes, CMYK and 16 bits are
+    converted to 8-bit RGB or grey; of an animation the first picture is taken. Hidden files are
+    ignored, and a bad file does not stop the others: what was skipped, and why, is printed and
+    kept in `skipped`.
 
-    Where every image lies in a subfolder, and there are at least two, subfolders are the
+    If every image lies in a subfolder, and there are at least two of them, the subfolders are the
     classes, in alphabetical order.
 
     Args:
@@ -52,8 +53,8 @@ def image_folder(path: str | os.PathLike[str], size: int = 64, colour: bool = Tr
         size: height and width in pixels, 4 to 512.
         colour: [n, size, size, 3] if true, else [n, size, size] in grey (ITU-R 601 luma).
 
-    Raises: InputError where there is no such folder, fewer than two images can be read, all are
-        the same, or they would take more than 1 GiB of memory.
+    Raises: InputError if there is no such folder, if fewer than two images can be read, if all are
+        the same, and if they would take more than 1 GiB of memory.
     """
     size = int(check_number("image size", size, 4, 512, integer=True))
     folder = Path(path).expanduser()
@@ -98,7 +99,7 @@ def _read_all(
 def read_image(path: Path, size: int, colour: bool = True) -> UInt8[np.ndarray, "size size *c"]:
     """One file as uint8 [size, size, 3], or [size, size] in grey; see `image_folder`.
 
-    Raises: InputError for a file that is no image, is damaged, or is larger than Pillow's limit
+    Raises: InputError for a file that is not an image, is damaged, or exceeds Pillow's limit
         against decompression bombs (about 90 million pixels).
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
@@ -160,7 +161,7 @@ def _report(folder: Path, images: dict[str, Any], skipped: tuple[str, ...]) -> N
 
 
 def _subfolders(names: list[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Label of each file by its topmost subfolder, and their names; None and () if none tell."""
+    """Label of each file by its topmost subfolder, and the names; None and () without classes."""
     tops = [name.split("/")[0] if "/" in name else "" for name in names]
     kinds, labels = np.unique(tops, return_inverse=True)
     if len(kinds) < 2 or "" in tops:

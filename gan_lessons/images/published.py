@@ -1,4 +1,4 @@
-"""Published image sets, fetched when first asked for: MNIST and its kin, and CIFAR-10."""
+"""Published image sets, downloaded when first asked for: MNIST and its relatives, and CIFAR-10."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gan_lessons.images.downloads import Source, fetch
 from gan_lessons.images.formats import read_cifar, read_idx
 from gan_lessons.images.sets import ImageSet
 
-# Addresses of each set's files, and what class labels mean, from 0 on.
+# Addresses of each set's files, and the meaning of the class labels from 0 on.
 HOMES = {
     "mnist": (
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -72,7 +72,7 @@ def mnist(split: str = "train", size: int = 28) -> ImageSet:
         size: 28, or what `ImageSet.resized` makes of it.
 
     Source: Y. LeCun, C. Cortes, C. Burges (1998), "The MNIST database of handwritten digits".
-    Raises: InputError for another split or size, and as `fetch` where the files cannot be had.
+    Raises: InputError for another split or size, and as `fetch` if the files cannot be had.
     """
     return _load("mnist", split, size)
 

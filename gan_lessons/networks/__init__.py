@@ -16,9 +16,10 @@ from gan_lessons.networks.base import (
     maxout,
     parameter_count,
 )
-from gan_lessons.networks.conv import ConvDiscriminator, ConvGenerator
 from gan_lessons.networks.convolution import convolve, correlate, spread
 from gan_lessons.networks.dense import MLP, NORMS, Dense
+from gan_lessons.networks.discriminator import ConvDiscriminator
+from gan_lessons.networks.generator import ConvGenerator
 from gan_lessons.networks.layers import FORMS, Conv, ConvTranspose
 from gan_lessons.networks.own import Own, network
 from gan_lessons.networks.pairs import dcgan, small

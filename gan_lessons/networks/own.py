@@ -10,35 +10,27 @@
 
     Config(discriminator=Critic)
 
-Before it plays, it is built and called once without computing anything, so that whatever does not
-fit is named in a sentence, and so that its fingerprint is known: a class that is defined anew, or
-that calls a helper or uses a number that has changed, makes another config, which compiles anew.
+Before it plays, it has a trial (see `trial`): whatever does not fit is named in a sentence, and the
+fingerprint of what it computes becomes part of the spec. So a class that is defined anew, or that
+uses a helper or a number that has changed, makes another config, which compiles anew.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import hashlib
 import inspect
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 from flax import nnx
-from jax.extend.core import ClosedJaxpr
 
 from gan_lessons.distributions import NOTHING, Given
 from gan_lessons.errors import InputError
 from gan_lessons.networks.base import Network
 from gan_lessons.networks.dense import MLP
+from gan_lessons.networks.trial import Trial, name_of
 
-ROWS = 4  # of the batch that a module is tried on
-NAMES = ("x", "given")
 POSITIONAL_ONLY = inspect.Parameter.POSITIONAL_ONLY
 
 
@@ -56,12 +48,12 @@ def network(spec: object) -> Network:
         return MLP(tuple(spec))
     if isinstance(spec, nnx.Module):
         raise InputError(
-            f"{_name(type(spec))}(...) is a module with weights already; give the class itself, or "
-            "a function that makes one, so that every seed draws weights of its own"
+            f"{name_of(type(spec))}(...) is a module with weights already; give the class itself, "
+            "or a function that makes one, so that every seed draws weights of its own"
         )
     if isinstance(spec, type) and not issubclass(spec, nnx.Module):
-        hint = f"write {_name(spec)}(...)" if hasattr(spec, "build") else "derive it from it"
-        raise InputError(f"the class {_name(spec)} is not an nnx.Module; {hint}")
+        hint = f"write {name_of(spec)}(...)" if hasattr(spec, "build") else "derive it from it"
+        raise InputError(f"the class {name_of(spec)} is not an nnx.Module; {hint}")
     if not isinstance(spec, type) and hasattr(spec, "build"):
         _check_hashable(spec)
         return spec  # type: ignore[return-value]
@@ -79,7 +71,7 @@ def _check_hashable(spec: object) -> None:
         hash(spec)
     except TypeError:
         raise InputError(
-            f"a network must be hashable, and a {_name(type(spec))} is not; as a dataclass, "
+            f"a network must be hashable, and a {name_of(type(spec))} is not; as a dataclass, "
             "declare it by @dataclass(frozen=True) and give it tuples in place of lists"
         ) from None
 
@@ -99,7 +91,7 @@ class Own:
     trace: str = ""
 
     def __repr__(self) -> str:  # without an address, so that it is the same in another session
-        return f"Own({_name(self.factory)}, trace={self.trace!r})"
+        return f"Own({name_of(self.factory)}, trace={self.trace!r})"
 
     @property
     def row_wise(self) -> bool:
@@ -113,145 +105,25 @@ class Own:
         return self.factory(*by_place, **by_name)
 
     def fitted(self, n_in: int, n_out: int, given: Given = NOTHING, role: str = "network") -> Own:
-        """This network with its `trace`, once it has been tried on a batch of these sizes.
+        """This network with its `trace`, after a trial with rows of these sizes.
 
         Args:
             n_in, n_out: numbers in a row that comes in, and in one that goes out.
             given: what it is given beside x.
             role: what messages call it, "generator" or "discriminator".
 
-        Raises: InputError where it cannot be built or called, does not return float32
-            [n, n_out], has no float32 parameters, takes no `given`, or changes what it is made of.
+        Raises: InputError if it cannot be built or called, if it does not return float32
+            [n, n_out], if it has no parameters or other ones than float32, if it does not take
+            `given`, and if a call changes what it is made of.
         """
-        trial = _Trial(self, n_in, n_out, given, f"your {role} {_name(self.factory)}")
+        trial = Trial(self.build, n_in, n_out, given, f"your {role} {name_of(self.factory)}")
         return replace(self, trace=trial.fingerprint())
-
-
-@dataclass(frozen=True)
-class _Trial:
-    """One try of a module: built, called, differentiated and used as after training."""
-
-    own: Own
-    n_in: int
-    n_out: int
-    given: Given
-    name: str
-
-    def fingerprint(self) -> str:
-        """A hash of all that is computed, constants included."""
-        key = jax.eval_shape(lambda: jax.random.key(0))
-        x = jax.ShapeDtypeStruct((ROWS, self.n_in), jnp.float32)
-        given = jax.ShapeDtypeStruct((ROWS, self.given.size), jnp.float32)
-        inputs = (x, given) if self.given.size else (x,)
-        # A function of its own for each trial: JAX would else remember what it traced before.
-        closed, shapes = jax.make_jaxpr(lambda *args: self._play(*args), return_shape=True)(
-            key, *inputs
-        )
-        text = re.sub(r"0x[0-9a-f]+", "", f"{closed}{shapes}")  # addresses differ by session
-        digest = hashlib.sha256(text.encode())
-        for constant in _constants(closed):
-            digest.update(np.asarray(constant).tobytes())
-        return digest.hexdigest()[:16]
-
-    def _play(self, key: Any, *inputs: Any) -> Any:
-        """What the engine does with a network, in short."""
-        module = self._built(key)
-        pieces: tuple[Any, ...] = nnx.split(module, nnx.Param, ...)
-        graph, params, rest = pieces
-        self._check_parameters(params)
-
-        def call(params: Any) -> tuple[Any, Any]:
-            trained = nnx.merge(graph, params, rest, copy=True)
-            out = self._called(trained, inputs)
-            after: tuple[Any, ...] = nnx.split(trained, nnx.Param, ...)
-            self._check_unchanged(rest, after[2])
-            return out, after[2]
-
-        out, pull, after = jax.vjp(call, params, has_aux=True)
-        modes = {"deterministic": True, "use_running_average": True}
-        used = nnx.view(module, raise_if_not_found=False, **modes)
-        return params, rest, out, pull(out), after, self._called(used, inputs)
-
-    def _built(self, key: Any) -> nnx.Module:
-        with _naming(f"{self.name} cannot be made"):
-            module = self.own.build(self.n_in, self.n_out, nnx.Rngs(key), self.given)
-        if not isinstance(module, nnx.Module):
-            raise InputError(
-                f"{self.name} makes something of type {_name(type(module))}, not an nnx.Module"
-            )
-        if not callable(module):
-            raise InputError(f"{self.name} has no __call__(self, x), so it maps nothing")
-        return module
-
-    def _called(self, module: Any, inputs: tuple[Any, ...]) -> Any:
-        self._check_takes(module, inputs)
-        shapes = " and ".join(
-            f"{name} {each.shape}" for name, each in zip(NAMES, inputs, strict=False)
-        )
-        with _naming(f"{self.name} raises when called on {shapes}"):
-            out = module(*inputs)
-        self._check_output(out)
-        return out
-
-    def _check_takes(self, module: Any, inputs: tuple[Any, ...]) -> None:
-        try:
-            inspect.signature(module).bind(*inputs)
-        except TypeError:
-            what = f"x and the {self.given.kind} given" if self.given.size else "x alone"
-            raise InputError(
-                f"{self.name} is called with {what}, which it cannot be; define "
-                f"__call__(self, {', '.join(NAMES[: len(inputs)])})"
-            ) from None
-
-    def _check_output(self, out: Any) -> None:
-        shape, wanted = getattr(out, "shape", None), (ROWS, self.n_out)
-        if shape is None:
-            raise InputError(
-                f"{self.name} returns something of type {_name(type(out))}, not an array"
-            )
-        if shape != wanted:
-            flat = out.size == ROWS * self.n_out
-            hint = "; make rows of it by y.reshape(len(x), -1)" if flat else ""
-            raise InputError(
-                f"{self.name} returns an array of shape {shape} for {ROWS} rows, but must return "
-                f"[n, {self.n_out}]{hint}"
-            )
-        if out.dtype != jnp.float32:
-            raise InputError(f"{self.name} returns {out.dtype}, but must return float32")
-
-    def _check_parameters(self, params: Any) -> None:
-        kinds = {str(leaf.dtype) for leaf in jax.tree.leaves(params)}
-        if not kinds:
-            raise InputError(f"{self.name} has no nnx.Param, so there is nothing to train")
-        if kinds != {"float32"}:
-            raise InputError(
-                f"{self.name} has parameters of {' and '.join(sorted(kinds))}; only "
-                "float32 can be trained here"
-            )
-
-    def _check_unchanged(self, before: Any, after: Any) -> None:
-        kinds = (jax.tree.map(jax.typeof, tree) for tree in (before, after))
-        if next(kinds) != next(kinds):
-            raise InputError(
-                f"{self.name} keeps other variables after a call than before it; make them all in "
-                "__init__, with the shape and type that they keep"
-            )
-
-
-@contextlib.contextmanager
-def _naming(what: str) -> Iterator[None]:
-    """Turns whatever the reader's code raises into a sentence."""
-    try:
-        yield
-    except Exception as error:
-        kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-        raise InputError(f"{what}: {kind}{' '.join(str(error).split())[:400]}") from error
 
 
 def _arguments(
     factory: Callable[..., Any], offered: dict[str, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
-    """What to call `factory` with, by place and by name; InputError where something is missing."""
+    """What to call `factory` with, by place and by name; InputError if it asks for more."""
     parameters = _signature(factory).parameters
     needed = [
         name
@@ -262,7 +134,7 @@ def _arguments(
     order = ["n_in", "n_out"] if "rngs" in parameters else ["n_in", "n_out", "rngs"]
     if others and (len(others) != len(order) or parameters.keys() & {"n_in", "n_out"}):
         raise InputError(
-            f"{_name(factory)} asks for {', '.join(others)}, but is given n_in, n_out, rngs and "
+            f"{name_of(factory)} asks for {', '.join(others)}, but is given n_in, n_out, rngs and "
             "given; fix whatever else it needs by functools.partial"
         )
     values = offered | dict(zip(others, (offered[name] for name in order), strict=False))
@@ -281,19 +153,3 @@ def _signature(factory: Callable[..., Any]) -> inspect.Signature:
     if isinstance(call.func, type):
         call = functools.partial(call.func.__init__, None, *call.args, **call.keywords)  # type: ignore[misc]
     return inspect.signature(call)
-
-
-def _constants(closed: ClosedJaxpr) -> Iterator[Any]:
-    """All arrays that a traced function has taken from outside, at any depth."""
-    yield from closed.consts
-    inner = [each.params for each in closed.jaxpr.eqns]
-    leaves = jax.tree.leaves(inner, is_leaf=lambda each: isinstance(each, ClosedJaxpr))
-    for each in leaves:
-        if isinstance(each, ClosedJaxpr):
-            yield from _constants(each)
-
-
-def _name(thing: Any) -> str:
-    """What a class or function is called; of a `partial`, what it calls."""
-    thing = getattr(thing, "func", thing)
-    return getattr(thing, "__name__", type(thing).__name__)

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from gan_lessons.errors import check_number
-from gan_lessons.networks.conv import ConvDiscriminator, ConvGenerator
+from gan_lessons.networks.discriminator import ConvDiscriminator
+from gan_lessons.networks.generator import ConvGenerator
 
 
 def dcgan(size: int = 28, channels: int = 1) -> tuple[ConvGenerator, ConvDiscriminator]:

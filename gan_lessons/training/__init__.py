@@ -10,30 +10,26 @@ pausing, rewinding, checkpointing and resuming change no bit.
 from gan_lessons.training.config import Config
 from gan_lessons.training.devices import mesh, place
 from gan_lessons.training.gan import GAN, explain_stop, init
-from gan_lessons.training.knobs import (
-    KNOBS,
+from gan_lessons.training.knob_sets import (
     Knob,
-    Knobs,
-    acting,
-    annealed,
     check_knob,
     check_knobs,
     choice,
-    cosine_decay,
-    ended,
     knob,
     knob_set,
     knobs_of,
     traced,
-    turned,
 )
+from gan_lessons.training.knobs import KNOBS, Knobs
 from gan_lessons.training.learner import BLOCK, Chunk, Learner, learner_of, register_learner
 from gan_lessons.training.loop import advance, gradient_evaluations, terms
 from gan_lessons.training.optimizers import OPTIMIZERS
 from gan_lessons.training.players import FlatNetwork, players
 from gan_lessons.training.sampling import PORTION, discriminate, generate, sample
+from gan_lessons.training.schedules import acting, annealed, cosine_decay, ended, turned
 from gan_lessons.training.state import METRICS, State
-from gan_lessons.training.step import Draw, Step, reconstruction, slopes_at_fakes
+from gan_lessons.training.step import Draw, Step, slopes_at_fakes
+from gan_lessons.training.vectors import reconstruction
 
 __all__ = [
     "BLOCK",

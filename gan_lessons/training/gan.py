@@ -16,12 +16,13 @@ from jaxtyping import Array, Float
 from gan_lessons.errors import check_number
 from gan_lessons.training.config import Config
 from gan_lessons.training.devices import check_precision, place
-from gan_lessons.training.knobs import Knobs, acting
+from gan_lessons.training.knobs import Knobs
 from gan_lessons.training.learner import Learner, register_learner
 from gan_lessons.training.loop import advance, check, terms
 from gan_lessons.training.optimizers import optimizer
 from gan_lessons.training.players import players
 from gan_lessons.training.sampling import sample
+from gan_lessons.training.schedules import acting
 from gan_lessons.training.state import METRICS, State
 
 

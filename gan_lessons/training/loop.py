@@ -20,8 +20,10 @@ from gan_lessons.networks import MLP
 from gan_lessons.objectives import OWN
 from gan_lessons.training.config import Config
 from gan_lessons.training.devices import check_precision, mesh
-from gan_lessons.training.knobs import KNOBS, Knobs, check_knobs, cosine_decay, switched_on, traced
+from gan_lessons.training.knob_sets import check_knobs, switched_on, traced
+from gan_lessons.training.knobs import KNOBS, Knobs
 from gan_lessons.training.learner import BLOCK, Chunk
+from gan_lessons.training.schedules import cosine_decay
 from gan_lessons.training.state import METRICS, State
 from gan_lessons.training.step import Step
 

@@ -15,10 +15,11 @@ from jaxtyping import Array, Float
 
 from gan_lessons.errors import InputError, check_number
 from gan_lessons.metrics import ModeCoverage, mode_coverage
-from gan_lessons.training.knobs import acting, check_knob, ended, turned
+from gan_lessons.training.knob_sets import check_knob
 from gan_lessons.training.learner import BLOCK, Chunk, State, learner_of
 from gan_lessons.training.pace import Pace
 from gan_lessons.training.runtime import prepare
+from gan_lessons.training.schedules import acting, ended, turned
 from gan_lessons.training.turns import Turns
 
 _copy = jax.jit(lambda state: jax.tree.map(jnp.copy, state))

@@ -18,10 +18,12 @@ from gan_lessons.augmentation import augment
 from gan_lessons.distributions import Distribution
 from gan_lessons.training.config import Config
 from gan_lessons.training.keys import unrolled
-from gan_lessons.training.knobs import at_share, cosine_decay
 from gan_lessons.training.optimizers import optimizer
 from gan_lessons.training.players import players
+from gan_lessons.training.schedules import at_share, cosine_decay
+from gan_lessons.training.sharing import Sharing
 from gan_lessons.training.state import METRICS, State
+from gan_lessons.training.vectors import averaged, flat, reconstruction
 
 
 class Draw(NamedTuple):
@@ -30,41 +32,6 @@ class Draw(NamedTuple):
     z: Float[Array, "rows latent"]
     real: Float[Array, "rows dim"]
     given: Float[Array, "rows k"]
-
-
-def reconstruction(power: int, real: Array, fake: Array) -> Array:
-    """mean |fake - real|^power over all pairs (i, i) of a batch and all coordinates.
-
-    A term in G's loss where G's answer has a right one beside it (Isola et al. 2017,
-    arXiv 1611.07004, eq. 3, power 1). Where the pairs are drawn independently it pulls every
-    sample to the median (1) or the mean (2) of the data.
-    """
-    return (jnp.abs(fake - real) ** power).mean()
-
-
-def flat(tree: Any) -> Float[Array, "size"]:
-    """All leaves end to end, in the order of `ravel_pytree`.
-
-    Each leaf is written into its place. XLA would fuse a concatenation with the update that reads
-    it, into masked loads and stores that are up to 20 times slower, depending on where buffers
-    lie. Under `vmap` this becomes a scatter and costs a tenth of a step, so sweeps do not use it.
-    """
-    leaves = jax.tree.leaves(tree)
-    whole, at = jnp.zeros(sum(leaf.size for leaf in leaves)), 0
-    for leaf in leaves:
-        whole = lax.dynamic_update_slice(whole, leaf.reshape(-1), (at,))
-        at += leaf.size
-    return whole
-
-
-def averaged(decay: Array, average: Any, now: Any) -> Any:
-    """decay * average + (1 - decay) * now, leaf by leaf; whole numbers and keys are now's."""
-
-    def mix(old: Array, new: Array) -> Array:
-        number = jnp.issubdtype(new.dtype, jnp.floating)
-        return decay * old + (1 - decay) * new if number else new
-
-    return jax.tree.map(mix, average, now)
 
 
 class Step:
@@ -86,37 +53,8 @@ class Step:
     ) -> None:
         self.config, self.terms, self.data = config, terms, data
         self.generator, self.discriminator = players(config)
+        self.sharing = Sharing(config.devices, config.batch, "pairs_batch" in terms)
         self.flat = (lambda tree: ravel_pytree(tree)[0]) if sweep else flat
-
-    # ---- devices
-
-    def rows(self, batch: Array) -> Array:
-        """This device's share of a batch that every device has drawn alike."""
-        if self.config.devices == 1:
-            return batch
-        size = self.config.batch // self.config.devices
-        return lax.dynamic_slice_in_dim(batch, lax.axis_index("batch") * size, size)
-
-    def own_key(self, key: Array) -> Array:
-        """A key of this device's own, for draws that need not be those of a single device."""
-        if self.config.devices == 1:
-            return key
-        return random.fold_in(key, lax.axis_index("batch"))
-
-    def mixed(self, losses: Callable[..., tuple[Array, Any]], *logits: Array) -> tuple[Array, Any]:
-        """A loss and its slopes at logits, over all devices where it mixes a batch's examples."""
-        if self.config.devices == 1 or "pairs_batch" not in self.terms:
-            return losses(*logits)
-        value, slopes = losses(*(lax.all_gather(each, "batch", tiled=True) for each in logits))
-        # The gradients of the devices are averaged later, and each sees only its own rows.
-        return value, jax.tree.map(lambda each: self.config.devices * self.rows(each), slopes)
-
-    def average(self, tree: Any) -> Any:
-        """The mean over devices, in one exchange for the whole tree."""
-        if self.config.devices == 1:
-            return tree
-        whole, unravel = ravel_pytree(tree)
-        return unravel(lax.pmean(whole, "batch"))
 
     # ---- what a step is played on
 
@@ -125,7 +63,7 @@ class Step:
         key_z, key_x = random.split(key)
         z = self.config.latent.sample(key_z, self.config.batch)
         real, given = self.data.batch(key_x, self.config.batch)
-        return Draw(self.rows(z), self.rows(real), self.rows(given))
+        return Draw(self.sharing.rows(z), self.sharing.rows(real), self.sharing.rows(given))
 
     def fakes(self, state: State, draw: Draw) -> tuple[Any, ...]:
         """G(z, given), the pullback to G's parameters, and the rest of G."""
@@ -139,7 +77,9 @@ class Step:
     def shown(self, key: Array, now: Any, x: Array) -> Array:
         """What D gets to see of a batch: augmented pictures, instance noise."""
         if "augment" in self.terms:
-            x = augment(self.own_key(random.fold_in(key, 1)), x, self.data.shape, now.augment)
+            x = augment(
+                self.sharing.own_key(random.fold_in(key, 1)), x, self.data.shape, now.augment
+            )
         return self.noisy(key, now, x)
 
     def noisy(self, key: Array, now: Any, x: Array) -> Array:
@@ -147,7 +87,7 @@ class Step:
         if "noise" not in self.terms:
             return x
         shape = (len(x) * self.config.devices, x.shape[1])
-        return x + now.noise * self.rows(random.normal(key, shape))
+        return x + now.noise * self.sharing.rows(random.normal(key, shape))
 
     # ---- D
 
@@ -189,10 +129,10 @@ class Step:
             smoothing=now.label_smoothing,
             own=self.config.losses,
         )
-        value, slopes = self.mixed(losses, on_real, on_fake)
+        value, slopes = self.sharing.mixed(losses, on_real, on_fake)
         gradient, penalty = pull(slopes)[0], jnp.zeros(())
         if priced := [name for name in objectives.PENALTIES if name in self.terms]:
-            between = self.own_key(keys[2])
+            between = self.sharing.own_key(keys[2])
             at = {
                 place: objectives.PLACES[place](real, fake, between)
                 for place in dict.fromkeys(objectives.PENALTIES[name].at for name in priced)
@@ -207,7 +147,7 @@ class Step:
         seen = {"d_loss": value, "penalty": penalty}
         seen["d_real"] = jax.nn.sigmoid(on_real).mean()
         seen["d_fake"] = jax.nn.sigmoid(on_fake).mean()
-        gradient, seen = self.average((self.flat(gradient), seen))
+        gradient, seen = self.sharing.average((self.flat(gradient), seen))
         return gradient, seen, rest
 
     def penalties(
@@ -257,7 +197,7 @@ class Step:
         if "pairs_batch" in self.terms:
             on_real = judge(keys[0], draw.real)
         losses = functools.partial(objectives.g_slopes, now.objective, own=self.config.losses)
-        value, slope = self.mixed(losses, on_real, on_fake)
+        value, slope = self.sharing.mixed(losses, on_real, on_fake)
         slope = pull(slope)[0]
         if "feature_matching" in self.terms:
             share = now.feature_matching
@@ -351,7 +291,7 @@ class Step:
         draw = self.draw(key_draw)
         fake, pull, rest = self.fakes(state, draw)
         _, slope = self.g_slope(state, now, key_g, draw, fake)
-        gradient = self.average(self.flat(pull(slope)[0]))
+        gradient = self.sharing.average(self.flat(pull(slope)[0]))
         state = self.move_g(state, now, gradient, jnp.array(True))[0]
         return replace(state, rest_g=rest)
 
@@ -375,7 +315,7 @@ class Step:
         moved, seen, fine = self.move_d(state, now, keys[3], draw, fake)
         opponent = moved if self.config.update == "alternating" else state
         seen["g_loss"], slope = self.g_slope(opponent, now, keys[4], draw, fake)
-        gradient, seen["g_loss"] = self.average((self.flat(pull(slope)[0]), seen["g_loss"]))
+        gradient, seen["g_loss"] = self.sharing.average((self.flat(pull(slope)[0]), seen["g_loss"]))
         moved, seen["grad_g"], fine = self.move_g(moved, now, gradient, fine)
         moved = replace(moved, rest_g=rest_g, step=before.step + 1)
         again = jnp.where(fine, now.g_steps - 1, 0)

@@ -292,10 +292,10 @@ def test_the_cache_is_the_users(monkeypatch):
     assert cache_folder() == Path.home() / ".cache" / "gan-lessons" / "data"
 
 
-@pytest.mark.parametrize("timeout", [0, -1, None, "1", float("nan")])
-def test_a_strange_timeout_is_refused(timeout, source, tmp_path):
-    with pytest.raises(InputError, match="timeout"):
-        fetch(source("good"), tmp_path, timeout)
+def test_a_strange_timeout_is_refused(source, tmp_path):
+    for timeout in (0, -1, None, "1", float("nan")):
+        with pytest.raises(InputError, match="timeout"):
+            fetch(source("good"), tmp_path, timeout)
 
 
 def test_many_at_once_do_not_disturb_each_other(source, tmp_path):
@@ -369,11 +369,11 @@ NO_IDX = {
 }
 
 
-@pytest.mark.parametrize("what", NO_IDX)
-def test_what_is_no_idx_file_is_refused(what, tmp_path):
-    (tmp_path / "a.gz").write_bytes(NO_IDX[what])
-    with pytest.raises(InputError, match=r"a\.gz cannot be read"):
-        formats.read_idx(tmp_path / "a.gz")
+def test_what_is_no_idx_file_is_refused(tmp_path):
+    for data in NO_IDX.values():
+        (tmp_path / "a.gz").write_bytes(data)
+        with pytest.raises(InputError, match=r"a\.gz cannot be read"):
+            formats.read_idx(tmp_path / "a.gz")
 
 
 RECORDS = np.random.default_rng(0).integers(0, 256, (5, 2, 3073)).astype(np.uint8)
@@ -400,11 +400,11 @@ NO_CIFAR = {
 }
 
 
-@pytest.mark.parametrize("what", NO_CIFAR)
-def test_what_is_no_cifar_archive_is_refused(what, tmp_path):
-    (tmp_path / "a.tar.gz").write_bytes(NO_CIFAR[what])
-    with pytest.raises(InputError, match=r"a\.tar\.gz cannot be read"):
-        formats.read_cifar(tmp_path / "a.tar.gz", "train")
+def test_what_is_no_cifar_archive_is_refused(tmp_path):
+    for data in NO_CIFAR.values():
+        (tmp_path / "a.tar.gz").write_bytes(data)
+        with pytest.raises(InputError, match=r"a\.tar\.gz cannot be read"):
+            formats.read_cifar(tmp_path / "a.tar.gz", "train")
 
 
 def test_what_would_unpack_to_too_much_is_refused(tmp_path, monkeypatch):
@@ -472,15 +472,15 @@ def test_strange_wishes_for_a_set_are_refused(tiny):
         image_set("k-mnist")
 
 
-@pytest.mark.parametrize("name", DOWNLOADS)
-def test_addresses_and_checksums_are_whole(name):
-    files = published.sources(name)
-    assert len(files) == (1 if name == "cifar-10" else 4)
-    for file, source in files.items():
-        assert source.name == f"{name}/{file}"
-        assert len(source.urls) >= 2
-        assert all(url.startswith("http") and url.endswith(f"/{file}") for url in source.urls)
-        assert len(bytes.fromhex(source.sha256)) == 32 and source.bytes > 4000
+def test_addresses_and_checksums_are_whole():
+    for name in DOWNLOADS:
+        files = published.sources(name)
+        assert len(files) == (1 if name == "cifar-10" else 4)
+        for file, source in files.items():
+            assert source.name == f"{name}/{file}"
+            assert len(source.urls) >= 2
+            assert all(url.startswith("http") and url.endswith(f"/{file}") for url in source.urls)
+            assert len(bytes.fromhex(source.sha256)) == 32 and source.bytes > 4000
 
 
 def test_what_is_loaded_without_being_asked_for_needs_no_net():

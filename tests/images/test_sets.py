@@ -131,22 +131,16 @@ def test_stacks_as_channels_are_the_same_stacks_seen_otherwise(layers):
     assert jax.tree.unflatten(tree, leaves) == colours
 
 
-def test_colours_cannot_be_channels_of_a_stack():
+def test_strange_stacks_and_sizes_are_refused():
+    for load in LOADERS.values():
+        for size in (7, 28.5, "28", None, True, [8]):
+            with pytest.raises(InputError, match="28"):
+                load(size)
+    for layers in (0, 9, 2.5, None, "3"):
+        with pytest.raises(InputError, match="layers"):
+            digits().stacks(layers)
     with pytest.raises(InputError, match="channels=False"):
         COLOURS.stacks(channels=True)
-
-
-@pytest.mark.parametrize("layers", [0, 9, 2.5, None, "3"])
-def test_a_strange_number_of_layers_is_refused(layers):
-    with pytest.raises(InputError, match="layers"):
-        digits().stacks(layers)
-
-
-@pytest.mark.parametrize("size", [7, 28.5, "28", None, True, [8]])
-def test_other_sizes_are_refused(size):
-    for load in LOADERS.values():
-        with pytest.raises(InputError, match="28"):
-            load(size)
 
 
 def test_sets_by_name():
@@ -157,53 +151,35 @@ def test_sets_by_name():
         image_set("digit")
 
 
-@pytest.mark.parametrize(
-    ("images", "labels"),
-    [
-        (np.zeros((3, 4)), None),
-        (np.zeros((1, 4, 4)), None),
-        (np.full((3, 4, 4), 255), None),
-        (np.full((3, 4, 4), np.nan), None),
-        (np.full((3, 4, 4), "ink"), None),
-        (np.eye(4)[:, None] * np.ones((4, 4, 1)), np.zeros(2, int)),
-        (np.eye(4)[:, None] * np.ones((4, 4, 1)), np.zeros(4)),
-        (np.eye(4)[:, None] * np.ones((4, 4, 1)), [-1, 0, 0, 0]),
-        (np.eye(4)[:, None] * np.ones((4, 4, 1)), [0, 0, 0, 1000]),
-    ],
-)
-def test_a_users_own_set_is_checked(images, labels):
-    with pytest.raises(InputError):
-        ImageSet(images, labels, "mine")
-
-
 RAMP = np.linspace(-1, 1, 4 * 6 * 6).reshape(4, 6, 6)
+WRONG = [
+    ([np.zeros((8, 8)), np.zeros((9, 8))], r"\(8, 8\) and \(9, 8\)"),
+    ((RAMP + 1) / 2, r"2 \* images - 1"),
+    ((RAMP + 1) * 127.5, "127.5"),
+    (((RAMP + 1) * 32767.5).astype(np.uint16), "32767.5"),
+    (RAMP * 3, "-3.* / 6"),
+    (np.where(RAMP > 0.9, np.nan, RAMP), "NaN"),
+    (np.where(RAMP > 0.9, np.inf, RAMP), "infinite"),
+    (RAMP[:1], "at least 2"),
+    (np.zeros((0, 6, 6)), "at least 2"),
+    (RAMP[0], "reshape"),
+    (RAMP.reshape(4, 36), "reshape"),
+    (np.stack([RAMP] * 4, axis=3), "alpha.*:3"),
+    (np.stack([RAMP] * 2, axis=3), "alpha.*0"),
+    (np.stack([RAMP] * 3, axis=1), "transpose"),
+    (np.full((4, 6, 6), -1.0), "the same"),
+    (np.full((3, 4, 4), "ink"), "array of numbers"),
+    (None, "images must be"),
+]
 
 
-@pytest.mark.parametrize(
-    ("images", "hint"),
-    [
-        ([np.zeros((8, 8)), np.zeros((9, 8))], r"\(8, 8\) and \(9, 8\)"),
-        ((RAMP + 1) / 2, "2 \\* images - 1"),
-        ((RAMP + 1) * 127.5, "127.5"),
-        (((RAMP + 1) * 32767.5).astype(np.uint16), "32767.5"),
-        (RAMP * 3, "-3.* / 6"),
-        (np.where(RAMP > 0.9, np.nan, RAMP), "NaN"),
-        (np.where(RAMP > 0.9, np.inf, RAMP), "infinite"),
-        (RAMP[:1], "at least 2"),
-        (RAMP[0], "reshape"),
-        (RAMP.reshape(4, 36), "reshape"),
-        (np.stack([RAMP] * 4, axis=3), "alpha.*:3"),
-        (np.stack([RAMP] * 2, axis=3), "alpha.*0"),
-        (np.stack([RAMP] * 3, axis=1), "transpose"),
-        (np.full((4, 6, 6), -1.0), "the same"),
-        (np.zeros((0, 6, 6)), "at least 2"),
-        ("digits", "array of numbers"),
-        (None, "images must be"),
-    ],
-)
-def test_what_is_wrong_with_images_is_named_and_what_to_try(images, hint):
-    with pytest.raises(InputError, match=hint):
-        ImageSet(images, None, "mine")
+def test_what_is_wrong_with_a_set_is_named_and_what_to_try():
+    for images, hint in WRONG:
+        with pytest.raises(InputError, match=hint):
+            ImageSet(images, None, "mine")
+    for labels in (np.zeros(2, int), np.zeros(4), [-1, 0, 0, 0], [0, 0, 0, 1000]):
+        with pytest.raises(InputError, match="labels must be"):
+            ImageSet(RAMP, labels, "mine")
 
 
 @pytest.mark.parametrize("divisor", [127.5, 32767.5])

@@ -1,1 +1,8 @@
-"""The tests, and `python -m tests`: every check of the project behind one command."""
+"""Tests of the networks."""
+
+import functools
+
+import jax
+
+# Compiled without LLVM's optimisations: half the time where tiny networks run once.
+fast_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})

@@ -14,6 +14,7 @@ from jax import lax
 from gan_lessons.errors import InputError
 from gan_lessons.networks import Conv, ConvTranspose, convolve, correlate, layers, spread
 from gan_lessons.networks.convolution import THIN, WIDE, halved
+from tests.networks import fast_jit
 
 PAIRS = [(Conv, nnx.Conv), (ConvTranspose, nnx.ConvTranspose)]
 both = pytest.mark.parametrize(("ours", "flax"), PAIRS, ids=["conv", "transpose"])
@@ -88,7 +89,7 @@ def test_values_and_slopes_are_flax_s(ours, flax, shape):
             y = f(*args)
             return (jnp.tanh(y) * weights[: y.size].reshape(y.shape)).sum(), y
 
-        return jax.jit(jax.value_and_grad(total, (0, 1, 2), has_aux=True))
+        return fast_jit(jax.value_and_grad(total, (0, 1, 2), has_aux=True))
 
     close(score(mine)(*args), score(theirs)(*args))
 
@@ -119,7 +120,7 @@ def test_slopes_of_slopes_are_flax_s(ours, flax, shape):
 def test_three_functions_are_one_bilinear_form(size, n_in, n_out, n, seed):
     """<convolve(x, k), y> = <x, spread(y, k)> = <k, correlate(x, y)>, and it is lax's."""
     x, kernel, _ = inputs((n, *size, n_in, n_out), seed)
-    out = jax.jit(convolve)(x, kernel)
+    out = fast_jit(convolve)(x, kernel)
     assert out.shape == (n, *halved(size), n_out)
     names = ("NHWC", "HWIO", "NHWC")
     lax_s = lax.conv_general_dilated(x, kernel, (2, 2), "SAME", dimension_numbers=names)
@@ -127,10 +128,10 @@ def test_three_functions_are_one_bilinear_form(size, n_in, n_out, n, seed):
     y = normal(seed + 7, *out.shape)
     value = float((out * y).sum())
     limit = 1e-5 * max(1.0, float((jnp.abs(out) * jnp.abs(y)).sum()))
-    assert float((x * jax.jit(spread, static_argnums=2)(y, kernel, size)).sum()) == pytest.approx(
+    assert float((x * fast_jit(spread, static_argnums=2)(y, kernel, size)).sum()) == pytest.approx(
         value, abs=limit
     )
-    assert float((kernel * jax.jit(correlate)(x, y)).sum()) == pytest.approx(value, abs=limit)
+    assert float((kernel * fast_jit(correlate)(x, y)).sum()) == pytest.approx(value, abs=limit)
 
 
 @both
@@ -139,8 +140,9 @@ def test_a_sweep_is_its_runs(ours, flax, n_in):
     mine, _ = functions(ours, flax, n_in, 3)
     runs = [inputs((2, 5, 4, n_in, 3), seed) for seed in (0, 10, 20)]
     slopes = jax.grad(lambda *a: (mine(*a) ** 2).sum(), (0, 1, 2))
-    together = jax.jit(jax.vmap(slopes))(*(jnp.stack(each) for each in zip(*runs, strict=True)))
-    alone = [jax.jit(slopes)(*run) for run in runs]
+    together = fast_jit(jax.vmap(slopes))(*(jnp.stack(each) for each in zip(*runs, strict=True)))
+    one = fast_jit(slopes)
+    alone = [one(*run) for run in runs]
     close(together, [jnp.stack(each) for each in zip(*alone, strict=True)])
 
 

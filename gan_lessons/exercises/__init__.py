@@ -1,0 +1,24 @@
+"""Exercises and predictions: checks that never crash and name the likely mistake.
+
+A lesson defines each `Exercise` in a folded cell. `REGISTRY` keeps them, so that a test can run
+every `self_test()`. A `Prediction` is committed to before an experiment, and compared after it.
+"""
+
+from gan_lessons.exercises.checks import Check, close_to, one_of, same_function
+from gan_lessons.exercises.exercise import REGISTRY, Exercise, Mistake
+from gan_lessons.exercises.notes import Note, Verdict
+from gan_lessons.exercises.prediction import COMMITMENTS, Prediction
+
+__all__ = [
+    "COMMITMENTS",
+    "REGISTRY",
+    "Check",
+    "Exercise",
+    "Mistake",
+    "Note",
+    "Prediction",
+    "Verdict",
+    "close_to",
+    "one_of",
+    "same_function",
+]
