@@ -69,10 +69,10 @@ def _free_port() -> int:
         return free.getsockname()[1]
 
 
-def _environment() -> dict[str, str]:
+def _environment(folder: Path) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("JAX_NUMPY", "GAN_"))}
     ours = {"PYTHONPATH": str(ROOT), "JUPYTER_CONFIG_PATH": str(ROOT / ".jupyter")}
-    return kept | ours | {"JUPYTER_PREFER_ENV_PATH": "1"}
+    return kept | ours | {"JUPYTER_PREFER_ENV_PATH": "1", "XDG_STATE_HOME": str(folder / "state")}
 
 
 @contextlib.contextmanager
@@ -84,7 +84,7 @@ def jupyter(folder: Path) -> Iterator[str]:
     command += ["--LabApp.expose_app_in_browser=True"]
     command += [f"--ServerApp.root_dir={folder}", "--ServerApp.port_retries=0"]
     with open(folder / "lab.log", "w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=_environment())
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=_environment(folder))
     try:
         address = f"http://127.0.0.1:{port}"
         wait_for(lambda: _answers(f"{address}/api/status"), 90, "JupyterLab to start")
@@ -136,8 +136,8 @@ class Page:
         wait_for(lambda: self.step > step, 90, f"step {step}")
 
     def slider(self, label: str) -> Any:
-        row = self.page.locator(".gan-player .jupyter-widgets", has_text=label)
-        return row.locator(".noUi-handle").first
+        named = f'//label[normalize-space()="{label}"]/..'
+        return self.page.locator(".gan-player").first.locator(named).locator(".noUi-handle").first
 
     def python(self, code: str) -> str:
         """Run code in the page's kernel and return what it prints or shows."""

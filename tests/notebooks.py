@@ -17,7 +17,6 @@ import copy
 import hashlib
 import os
 import re
-import statistics
 import subprocess
 import sys
 import time
@@ -31,8 +30,6 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks"
 LARGEST = 1_500_000  # bytes; GitHub gives up on larger ones
-CELLS = range(25, 61)
-LONGEST, MEDIAN = 25, 8  # lines of a code cell
 SHOWN = {"image/png", "text/html", "text/latex", "text/markdown", "text/plain"}
 # What conftest.py sets for the tests is not set for a reader, so it is not for the kernel either.
 NOT_FOR_KERNELS = ("GAN_LESSONS_FAST", "JAX_NUMPY_", "MPLBACKEND")
@@ -187,14 +184,7 @@ def problems(path: Path) -> list[str]:
 
 
 def form_problems(notebook: NotebookNode) -> Iterable[str]:
-    """Whether a lesson has the number and the lengths of cells that the design asks for."""
-    lengths = [len(c.source.splitlines()) for c in notebook.cells if c.cell_type == "code"]
-    if len(notebook.cells) not in CELLS:
-        yield f"it has {len(notebook.cells)} cells, not {CELLS.start} to {CELLS.stop - 1}"
-    if max(lengths, default=0) > LONGEST:
-        yield f"a code cell has {max(lengths)} lines; {LONGEST} is the most"
-    if lengths and statistics.median(lengths) > MEDIAN:
-        yield f"half of its code cells have {statistics.median(lengths):g} lines; {MEDIAN} is right"
+    """Whether a lesson is laid out as the design asks for."""
     if not all(cell.source.strip() for cell in notebook.cells):
         yield "a cell is empty"
     if not notebook.cells or not notebook.cells[0].source.startswith("# "):

@@ -24,8 +24,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gan_lessons import checkpoints
 from gan_lessons.errors import InputError
+from gan_lessons.training import checkpoints
 
 
 @dataclasses.dataclass(frozen=True)
@@ -464,7 +464,7 @@ FORKS = """
 import os, sys
 import jax, numpy as np
 from orbax.checkpoint import v1
-from gan_lessons import checkpoints
+from gan_lessons.training import checkpoints
 
 def train(folder, step, parent):
     while os.getppid() == parent:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -157,47 +157,46 @@ def test_waves_are_sines_and_cosines_beside_the_input():
     np.testing.assert_allclose(module.features(jnp.asarray(X)), wanted, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "hint"),
-    [
-        ({"fourier": -1}, "fourier"),
-        ({"fourier": 2.5}, "fourier"),
-        ({"fourier": 8, "hidden": ()}, "hidden layer"),
-        ({"band": (2, 1)}, "must rise"),
-        ({"band": (0, 1)}, "band"),
-        ({"band": 3}, "low, high"),
-        ({"band": (1, 2, 3)}, "low, high"),
-        ({"norm": "bacth"}, "did you mean 'batch'"),
-        ({"norm": None}, "known: none"),
-        ({"across": "stdd"}, "did you mean 'std'"),
-        ({"output": "maxout"}, "known: relu"),
-        ({"dropout": 1.0}, "dropout"),
-        ({"dropout": -0.1}, "dropout"),
-        ({"dropout": float("nan")}, "dropout"),
-        ({"pack": 0}, "pack"),
-        ({"pack": 1.5}, "pack"),
-        ({"pack": 17}, "pack"),
-    ],
-)
-def test_bad_specs_get_a_sentence(wrong, hint):
-    with pytest.raises(InputError, match=hint):
-        MLP(**({"hidden": (8,)} | wrong))
+BAD_SPECS: list[tuple[dict[str, Any], str]] = [  # and what the sentence says
+    ({"fourier": -1}, "fourier"),
+    ({"fourier": 2.5}, "fourier"),
+    ({"fourier": 8, "hidden": ()}, "hidden layer"),
+    ({"band": (2, 1)}, "must rise"),
+    ({"band": (0, 1)}, "band"),
+    ({"band": 3}, "low, high"),
+    ({"band": (1, 2, 3)}, "low, high"),
+    ({"norm": "bacth"}, "did you mean 'batch'"),
+    ({"norm": None}, "known: none"),
+    ({"across": "stdd"}, "did you mean 'std'"),
+    ({"output": "maxout"}, "known: relu"),
+    ({"dropout": 1.0}, "dropout"),
+    ({"dropout": -0.1}, "dropout"),
+    ({"dropout": float("nan")}, "dropout"),
+    ({"pack": 0}, "pack"),
+    ({"pack": 1.5}, "pack"),
+    ({"pack": 17}, "pack"),
+]
+
+
+def test_bad_specs_get_a_sentence():
+    for wrong, hint in BAD_SPECS:
+        with pytest.raises(InputError, match=hint):
+            MLP(**({"hidden": (8,)} | wrong))
 
 
 # ---- the step
 
-GAMES = {
-    "batch norm": replace(TINY, generator=replace(TINY.generator, norm="batch")),
-    "spectral norm": critic(norm="spectral"),
-    "dropout": critic(dropout=0.3),
-    "std": critic(across="std"),
-    "discrimination": critic(across="discrimination"),
-    "pack": critic(pack=2),
-    "unroll": replace(TINY, unroll=2),
-    "waves": critic(fourier=8),
-    "optimistic": replace(TINY, optimizer="optimistic_adam"),
+BATCH_NORM = replace(TINY, generator=replace(TINY.generator, norm="batch"))
+GAMES = {  # all that a network or a step can keep or look at, in three games
+    "batch norm, dropout, std": replace(
+        BATCH_NORM, discriminator=replace(TINY.discriminator, dropout=0.3, across="std")
+    ),
+    "spectral norm, discrimination, waves, optimistic": replace(
+        critic(norm="spectral", across="discrimination", fourier=8), optimizer="optimistic_adam"
+    ),
+    "pack, unroll": replace(critic(pack=2), unroll=2),
 }
-HELD = Knobs("relativistic", r1=0.1, r2=0.1, ema=0.9)
+HELD = Knobs("relativistic", r1=0.1, ema=0.9)
 
 
 def numbers(tree):
@@ -220,7 +219,7 @@ def test_cut_in_two_a_run_keeps_its_bits_and_a_sweep_its_numbers(name):
 
 
 def test_a_sample_does_not_depend_on_its_batch_once_training_is_over():
-    config = GAMES["batch norm"]
+    config = BATCH_NORM
     state = advance(config, init(config, 0), Knobs(), 50).state
     z = config.latent.sample(random.key(0), 8)
     together = training.generate(config, state, z)
@@ -229,22 +228,27 @@ def test_a_sample_does_not_depend_on_its_batch_once_training_is_over():
 
 
 def game(config, knobs=None):
-    """(step, state, knobs, key, real, fake, anneal) of a config, on batches of its own."""
+    """(slope, state, draw, fake) of a config: slope(state, knobs) is G's loss and its gradient at
+    each fake, on one batch."""
     knobs, state = knobs or Knobs("minimax"), init(config, 0)
-    step = Step(config, training.terms(knobs), config.data)
-    z, real = step.batches(random.key(5))
-    fake = training.generate(config, state, z)
-    anneal = functools.partial(training.annealed, left=jnp.ones(()))
-    return step, state, training.traced(knobs), random.key(6), real, fake, anneal
+    step = Step(config, training.terms(config, knobs), config.data)
+    draw = step.draw(random.key(5))
+    fake = training.generate(config, state, draw.z)
+
+    def slope(state=state, knobs=knobs):
+        return step.g_slope(state, training.traced(knobs), random.key(6), draw, fake)
+
+    return slope, state, draw, fake
 
 
-@pytest.mark.parametrize("name", ["minimax", "non_saturating", "wasserstein", "relativistic"])
+@pytest.mark.parametrize("name", ["minimax", "relativistic"])
 def test_unrolling_is_the_gradient_through_d_s_own_updates(name):
     config = replace(TINY, unroll=3, optimizer="sgd")
-    step, state, knobs, key, real, fake, anneal = game(config, Knobs(name, lr_d=0.5))
-    value, slope = step.g_slope(state, knobs, key, real, fake, anneal)
+    knobs = Knobs(name, lr_d=0.5)
+    found, state, draw, fake = game(config, knobs)
+    (value, slope), real, nothing = found(), draw.real, draw.given
     d, unravel = training.players(config)[1], training.players(config)[1].unravel
-    judge = lambda d_flat, x: d.apply(unravel(d_flat), state.rest_d, x)[0][:, 0]  # noqa: E731
+    judge = lambda flat, x: d.apply(unravel(flat), state.rest_d, x, nothing)[0][:, 0]  # noqa: E731
     chosen = objective(name)
 
     def loss(fake):
@@ -253,24 +257,22 @@ def test_unrolling_is_the_gradient_through_d_s_own_updates(name):
             d_loss = lambda flat: chosen.d_loss(judge(flat, real), judge(flat, fake))  # noqa: E731
             flat = flat - 0.5 * jax.grad(d_loss)(flat)
         real_after, fake_after = judge(flat, real), judge(flat, fake)
-        if name in ("minimax", "wasserstein"):
+        if name == "minimax":
             return -chosen.d_loss(real_after, fake_after)
         return chosen.g_loss(real_after, fake_after)
 
     wanted, gradient = jax.value_and_grad(loss)(fake)
     assert value == pytest.approx(float(wanted), rel=1e-5)
     np.testing.assert_allclose(slope, gradient, rtol=1e-3, atol=1e-6)
-    blind = Step(TINY, training.terms(Knobs(name)), TINY.data)
-    _, short = blind.g_slope(state, knobs, key, real, fake, anneal)
+    short = game(replace(config, unroll=0), knobs)[0]()[1]
     assert np.abs(slope - short).max() > 0.05 * np.abs(short).max()  # the way through D matters
 
 
 def test_unrolling_stays_finite_where_a_gradient_is_zero():
     """Dead units have second moment 0, where Adam's root alone has no slope."""
     dead = replace(TINY, unroll=2, discriminator=MLP((4,), "relu"))
-    step, state, knobs, key, real, fake, anneal = game(dead)
-    state = replace(state, d=jnp.zeros_like(state.d))
-    assert np.isfinite(step.g_slope(state, knobs, key, real, fake, anneal)[1]).all()
+    slope, state, *_ = game(dead)
+    assert np.isfinite(slope(replace(state, d=jnp.zeros_like(state.d)))[1]).all()
 
 
 def test_the_optimistic_update_is_twice_the_new_minus_the_old():
@@ -303,8 +305,8 @@ def test_optimistic_steps_settle_a_bilinear_game():
 
 
 def test_feature_matching_is_the_distance_of_mean_features():
-    step, state, knobs, key, real, fake, anneal = game(TINY, Knobs(feature_matching=1.0))
-    value, slope = step.g_slope(state, knobs, key, real, fake, anneal)
+    found, state, draw, fake = game(TINY, Knobs(feature_matching=1.0))
+    (value, slope), real = found(), draw.real
     module = nnx.merge(
         nnx.graphdef(TINY.discriminator.build(2, 1, nnx.Rngs(0))),
         training.players(TINY)[1].unravel(state.d),
@@ -316,35 +318,30 @@ def test_feature_matching_is_the_distance_of_mean_features():
 
     assert value == pytest.approx(float(gap(fake)), rel=1e-5)
     np.testing.assert_allclose(slope, jax.grad(gap)(fake), rtol=1e-4, atol=1e-7)
-    half = training.traced(Knobs(feature_matching=0.5))
-    plain = Step(TINY, frozenset(), TINY.data).g_slope(state, knobs, key, real, fake, anneal)[1]
-    mixed = step.g_slope(state, half, key, real, fake, anneal)[1]
+    plain = game(TINY, Knobs())[0]()[1]
+    mixed = found(knobs=Knobs(feature_matching=0.5))[1]
     np.testing.assert_allclose(mixed, (slope + plain) / 2, rtol=1e-4, atol=1e-7)
 
 
 def test_noise_decays_to_its_share():
     knobs = Knobs(noise=2.0, noise_end=0.25, decay_steps=100)
-    step = Step(TINY, training.terms(knobs), TINY.data)
+    step = Step(TINY, training.terms(TINY, knobs), TINY.data)
     for at, wanted in ((0, 2.0), (50, 1.25), (100, 0.5), (500, 0.5)):
-        left = training.cosine_decay(jnp.int32(at), jnp.float32(100))
-        anneal = functools.partial(training.annealed, left=left)
-        drawn = step.noisy(random.key(0), training.traced(knobs), jnp.zeros((16, 2)), anneal)
+        now = training.traced(training.acting(knobs, at))
+        drawn = step.noisy(random.key(0), now, jnp.zeros((16, 2)))
         unit = random.normal(random.key(0), (16, 2))
         np.testing.assert_allclose(drawn, wanted * unit, rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("config", "knobs", "cost"),
-    [
+def test_the_cost_of_a_step_is_its_gradients():
+    for config, knobs, cost in (
         (TINY, Knobs(), 2),
         (TINY, Knobs(r1=0.1, r2=0.1), 4),
         (TINY, Knobs("wasserstein", wgan_gp=10, d_steps=5), 11),
         (TINY, Knobs(g_steps=0), 1),
         (replace(TINY, unroll=5), Knobs(), 12),
-    ],
-)
-def test_the_cost_of_a_step_is_its_gradients(config, knobs, cost):
-    assert training.gradient_evaluations(config, knobs) == cost
+    ):
+        assert training.gradient_evaluations(config, knobs) == cost
 
 
 def test_the_map_of_a_packed_d_shows_packs_of_copies():
@@ -357,33 +354,31 @@ def test_the_map_of_a_packed_d_shows_packs_of_copies():
     np.testing.assert_allclose(training.discriminate(config, state, x), wanted, rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "hint"),
-    [
+def test_bad_games_get_a_sentence():
+    for wrong, hint in (
         ({"batch": 15, "discriminator": MLP((8,), pack=2)}, "try batch=16"),
         ({"generator": MLP((8,), pack=2)}, "give the generator pack=1"),
         ({"unroll": -1}, "unroll"),
         ({"unroll": 2.5}, "unroll"),
         ({"unroll": 51}, "unroll"),
-    ],
-)
-def test_bad_games_get_a_sentence(wrong, hint):
-    with pytest.raises(InputError, match=hint):
-        replace(TINY, **wrong)
+    ):
+        with pytest.raises(InputError, match=hint):
+            replace(TINY, **wrong)
 
 
-@pytest.mark.parametrize("name", ["batch norm", "dropout", "unroll", "std"])
-def test_a_game_over_whole_batches_is_not_split_over_devices(name):
-    with pytest.raises(InputError, match="devices=1"):
-        init(replace(GAMES[name], devices=2), 0)
+def test_a_game_over_whole_batches_is_not_split_over_devices():
+    whole = (BATCH_NORM, critic(dropout=0.3), replace(TINY, unroll=2), critic(across="std"))
+    for config in whole:
+        with pytest.raises(InputError, match="devices=1"):
+            init(replace(config, devices=2), 0)
 
 
 def test_held_is_not_fooled_by_a_broad_blob():
     grid = Grid()
     blob = random.uniform(random.key(0), (20_000, 2), minval=-5, maxval=5)
-    true = grid.sample(random.key(0), 2500)
-    assert mode_coverage(blob, grid.modes, grid.mode_std).modes == 25
-    assert mode_coverage(blob, grid.modes, grid.mode_std).held == 0
-    assert mode_coverage(true, grid.modes, grid.mode_std).held == 25
-    lost = true[jnp.linalg.norm(true - grid.modes[:1], axis=1) > 1]
-    assert mode_coverage(lost, grid.modes, grid.mode_std).held == 24
+    true = grid.sample(random.key(0), 20_000)
+    far = jnp.linalg.norm(true - grid.modes[:1], axis=1) > 1
+    lost = jnp.where(far[:, None], true, jnp.roll(true, 1, axis=0) + 100)
+    coverage = jax.jit(lambda x: mode_coverage(x, grid.modes, grid.mode_std))
+    assert (coverage(blob).modes, coverage(blob).held) == (25, 0)
+    assert [coverage(x).held for x in (true, lost)] == [25, 24]

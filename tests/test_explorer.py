@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from gan_lessons.errors import InputError
-from gan_lessons.live import Choice, Explorer, Point, Slider, Toggle, front_end
-from gan_lessons.live import explorer as room
+from gan_lessons.live import Choice, Explorer, Point, Slider, Toggle, front_end, stage
+from gan_lessons.live.display import Place
 
 CONTROLS: dict[str, Any] = {
     "height": Slider(-2, 2, 0.0),
@@ -70,8 +70,8 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     monkeypatch.setattr("IPython.display.display", displayed.append)
     monkeypatch.setenv("GAN_LESSONS_DISPLAY", "live")
     yield displayed
-    for left in list(Explorer._shown):
-        left.close()
+    for left in list(stage._shown):
+        left.face.close()
 
 
 def live(lines: Lines, **controls: Any) -> Explorer:
@@ -105,45 +105,40 @@ def test_values_of_every_kind_are_set_and_returned() -> None:
     assert made.values(**wanted, start=(0.5, -2)) == {**wanted, "start": (0.5, -2)}
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"height": 2.1},
-        {"height": "high"},
-        {"height": float("nan")},
-        {"count": 2.5},
-        {"rate": 0.0},
-        {"grid": 1},
-        {"loss": "least squares"},
-        {"start": 1.0},
-        {"start": (1.0, 3.0)},
-        {"hight": 1.0},
-    ],
-)
-def test_a_bad_value_is_refused_and_changes_nothing(wrong: dict[str, Any]) -> None:
+WRONG: list[dict[str, Any]] = [
+    {"height": 2.1},
+    {"height": "high"},
+    {"height": float("nan")},
+    {"count": 2.5},
+    {"rate": 0.0},
+    {"grid": 1},
+    {"loss": "least squares"},
+    {"start": 1.0},
+    {"start": (1.0, 3.0)},
+    {"hight": 1.0},
+]
+IMPOSSIBLE: list[Callable[[], Any]] = [
+    lambda: Slider(1, 0, 0.5),
+    lambda: Slider(0, 1, 1.5),
+    lambda: Slider(0, 1, 0.5, log=True),
+    lambda: Choice(("a", "b"), "c"),
+    lambda: Point((0.0, 2.0), low=-1, high=1),
+    lambda: Explorer(lambda fig: lambda mean: None, width=Slider(0, 1, 0.5)),
+    lambda: Explorer(lambda fig: lambda at: None, at=Point((0.0, 0.0))),
+    lambda: Explorer(Lines(), height=Slider(0, 1, 0.5)).play(),
+]
+
+
+def test_what_cannot_be_is_refused_at_once_and_changes_nothing() -> None:
     made = Explorer(Lines(), **CONTROLS)
     before = made.values()
-    with pytest.raises(InputError, match=next(iter(wrong))):
-        made.values(**{"grid": True, **wrong})
+    for wrong in WRONG:
+        with pytest.raises(InputError, match=next(iter(wrong))):
+            made.values(**{"grid": True, **wrong})
     assert made.values() == before
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: Slider(1, 0, 0.5),
-        lambda: Slider(0, 1, 1.5),
-        lambda: Slider(0, 1, 0.5, log=True),
-        lambda: Choice(("a", "b"), "c"),
-        lambda: Point((0.0, 2.0), low=-1, high=1),
-        lambda: Explorer(lambda fig: lambda mean: None, width=Slider(0, 1, 0.5)),
-        lambda: Explorer(lambda fig: lambda at: None, at=Point((0.0, 0.0))),
-        lambda: Explorer(Lines(), height=Slider(0, 1, 0.5)).play(),
-    ],
-)
-def test_what_cannot_work_is_refused_at_once(make: Callable[[], Any]) -> None:
-    with pytest.raises(InputError):
-        make()
+    for make in IMPOSSIBLE:
+        with pytest.raises(InputError):
+            make()
 
 
 def test_bounds_of_a_point_may_differ_by_axis() -> None:
@@ -176,14 +171,16 @@ def test_a_slider_stands_on_one_of_its_steps_at_first(slider: Slider) -> None:
 def test_a_moved_slider_is_drawn_by_the_worker_and_comes_to_rest_as_png(shown: list[Any]) -> None:
     lines = Lines()
     made = live(lines)
-    assert made.worker is None and made.image.format == "png" and shown == [made.box]
+    assert (
+        made.stage.worker is None and made.sheet.image.format == "png" and shown == [made.sheet.box]
+    )
     here = threading.current_thread().name
     assert lines.threads == {here}
-    made.inputs["height"][0].value = 1.0
+    made.sheet.inputs["height"][0].value = 1.0
     until(lambda: made.drawn["height"] == 1.0)
     assert lines.threads == {here, "gan-explorer"}
-    until(lambda: made.image.format == "png" and not made._rough)
-    assert made.image.value[:4] == b"\x89PNG"
+    until(lambda: made.sheet.image.format == "png" and not made._rough)
+    assert made.sheet.image.value[:4] == b"\x89PNG"
 
 
 def test_many_moves_collapse_and_the_newest_wins(shown: list[Any]) -> None:
@@ -191,7 +188,7 @@ def test_many_moves_collapse_and_the_newest_wins(shown: list[Any]) -> None:
     made = live(lines)
     lines.seconds = 0.02
     for height in np.linspace(-1, 1, 200):
-        made.inputs["height"][0].value = float(height)
+        made.sheet.inputs["height"][0].value = float(height)
     until(lambda: made.drawn["height"] == 1.0)
     assert len(lines.seen) < 50
     assert made.values()["height"] == 1.0
@@ -205,7 +202,7 @@ def test_no_more_pictures_are_sent_than_a_slow_page_takes(
     page = (made := live(Lines())).front_end
     page.number.unobserve_all()  # the page hangs
     for height in np.linspace(-1, 1, 20):
-        made.inputs["height"][0].value = float(height)
+        made.sheet.inputs["height"][0].value = float(height)
         time.sleep(0.01)
     assert 1 < page.sent <= page.behind
     page.copy.value = page.asked  # and goes on
@@ -232,17 +229,17 @@ def test_values_from_code_move_the_sliders(shown: list[Any]) -> None:
     made = live(Lines())
     made.values(height=-1.0, start=(0.5, 0.25), loss="least_squares")
     until(lambda: made.drawn["height"] == -1.0)
-    assert [w.value for w in made.inputs["start"]] == [0.5, 0.25]
-    assert made.inputs["loss"][0].value == "least_squares"
+    assert [w.value for w in made.sheet.inputs["start"]] == [0.5, 0.25]
+    assert made.sheet.inputs["loss"][0].value == "least_squares"
 
 
 def test_an_error_is_a_sentence_and_the_worker_lives_on(shown: list[Any]) -> None:
     made = live(Lines())
-    made.inputs["height"][0].value = 2.0
+    made.sheet.inputs["height"][0].value = 2.0
     until(lambda: made.message)
     assert made.message == "ValueError: too high for <this> figure"
-    assert "&lt;this&gt;" in made.note.value
-    made.inputs["height"][0].value = 0.5
+    assert "&lt;this&gt;" in made.sheet.note.value
+    made.sheet.inputs["height"][0].value = 0.5
     until(lambda: made.drawn["height"] == 0.5 and not made.message)
 
 
@@ -250,7 +247,7 @@ def press(made: Explorer, number: int, began: Any, now: Any, axes: int = 0) -> N
     """What the pad tells when a finger goes from `began` to `now` (data coordinates)."""
     ax, size = made.figure.axes[axes], made.figure.bbox.size
     places = [ax.transData.transform(at) / size for at in (began, now)]
-    made.pad.drag = [float(number), *(v for x, y in places for v in (float(x), float(1 - y)))]
+    made.sheet.pad.drag = [float(number), *(v for x, y in places for v in (float(x), float(1 - y)))]
 
 
 def test_a_drag_moves_the_nearest_point_and_stays_inside_its_bounds(shown: list[Any]) -> None:
@@ -263,13 +260,13 @@ def test_a_drag_moves_the_nearest_point_and_stays_inside_its_bounds(shown: list[
     assert made.drawn["a"] == (-1.0, 0.0)
     press(made, 2, (-1.5, 0.0), (-1.5, 0.0))  # a click places
     until(lambda: made.drawn["a"] == pytest.approx((-1.5, 0.0), abs=1e-9))
-    assert made.inputs["a"][0].value == pytest.approx(-1.5)
+    assert made.sheet.inputs["a"][0].value == pytest.approx(-1.5)
 
 
 def test_a_press_outside_the_axes_moves_nothing(shown: list[Any]) -> None:
     made = live(Lines())
     press(made, 1, (-2.5, -2.5), (0.0, 0.0))
-    made.inputs["height"][0].value = 0.3
+    made.sheet.inputs["height"][0].value = 0.3
     until(lambda: made.drawn["height"] == 0.3)
     assert made.drawn["start"] == (1.0, 1.0)
 
@@ -280,15 +277,15 @@ def test_a_press_outside_the_axes_moves_nothing(shown: list[Any]) -> None:
 def test_play_advances_until_pause(shown: list[Any]) -> None:
     lines = Lines(playable=True)
     made = live(lines)
-    assert made.button.description == "Play"
-    made.button.click()
+    assert made.sheet.button.description == "Play"
+    made.sheet.button.click()
     until(lambda: lines.advanced > 20 and len(lines.seen) > 3)
-    assert made.button.description == "Pause"
-    made.button.click()
+    assert made.sheet.button.description == "Pause"
+    made.sheet.button.click()
     time.sleep(0.05)
     stopped = lines.advanced
     time.sleep(0.2)
-    assert lines.advanced == stopped and made.button.description == "Play"
+    assert lines.advanced == stopped and made.sheet.button.description == "Play"
 
 
 def test_playing_stops_when_nobody_watches(
@@ -299,7 +296,7 @@ def test_playing_stops_when_nobody_watches(
     made.front_end.number.unobserve_all()
     made.play()
     until(lambda: not made.playing)
-    assert "nobody" in made.message and made.button.description == "Play"
+    assert "nobody" in made.message and made.sheet.button.description == "Play"
 
 
 def test_an_error_while_it_plays_stops_it(shown: list[Any]) -> None:
@@ -315,18 +312,19 @@ def test_an_error_while_it_plays_stops_it(shown: list[Any]) -> None:
 
 def test_the_projector_button_draws_all_of_it_larger(shown: list[Any]) -> None:
     made = live(Lines())
-    made.big.value = True
-    until(lambda: pixels(made.image.value).shape == (510, 1395))
-    assert made.page.layout.width == "1395px"
-    made.big.value = False
-    until(lambda: pixels(made.image.value).shape == (340, 930))
+    made.sheet.big.value = True
+    until(lambda: pixels(made.sheet.image.value).shape == (510, 1395))
+    assert made.sheet.page.layout.width == "1395px"
+    made.sheet.big.value = False
+    until(lambda: pixels(made.sheet.image.value).shape == (340, 930))
 
 
 def test_closing_takes_its_own_widgets_and_no_others(shown: list[Any]) -> None:
     stranger, made = widgets.IntText(), live(Lines())
+    sheet, page = made.sheet, made.front_end
     made.close()
-    page = made.front_end
-    own = [made.box, made.page, made.image, made.image.layout, made.big, page.number, page.copy]
+    own = [sheet.box, sheet.page, sheet.image, sheet.image.layout, sheet.big]
+    own += [page.number, page.copy]
     assert {each.comm for each in own} == {None} and stranger.comm is not None
 
 
@@ -338,34 +336,43 @@ def test_without_a_front_end_a_still_picture_is_left(monkeypatch: pytest.MonkeyP
     made = Explorer(lines, still=7, size=(6.0, 2.0), **CONTROLS)
     made._ipython_display_()
     assert shown[0].data.startswith(b"\x89PNG") and pixels(shown[0].data).shape == (200, 600)
-    assert lines.advanced == 7 and len(lines.seen) == 2 and made.worker is None
+    assert lines.advanced == 7 and len(lines.seen) == 2 and made.stage.worker is None
 
 
 def test_running_the_cell_again_replaces_the_former(
     shown: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs = iter([1, 1, 2])
-    monkeypatch.setattr(room, "get_ipython", lambda: Shell(next(runs)))
+    runs = iter("112")
+    monkeypatch.setattr(stage, "here", lambda: Place("cell", next(runs)))
     first, beside = (live(Lines(), height=Slider(-2, 2, 0.0)) for _ in range(2))
-    first.values(height=1.0)
-    worker = first.worker
-    assert worker is not None and worker.is_alive() and not beside._closed
+    assert first.sheet and beside.sheet
     again = live(Lines(), height=Slider(-2, 2, 0.0))
-    until(lambda: not worker.is_alive())
-    assert first._closed and beside._closed and not again._closed
-    assert Explorer._shown == [again]
+    assert first.sheet is beside.sheet is None and again.sheet
+    assert stage._shown == [again.stage]
 
 
-class Shell:
-    def __init__(self, execution_count: int) -> None:
-        self.execution_count = execution_count
-
-
-def test_close_ends_the_worker_and_moves_do_not_revive_it(shown: list[Any]) -> None:
+def test_a_closed_one_keeps_its_values_and_lives_again_when_it_is_shown(shown: list[Any]) -> None:
     made = live(Lines())
+    former = made.sheet
     made.values(height=1.0)
-    worker = made.worker
     made.close()
-    assert worker is not None and not worker.is_alive()
-    made.values(height=0.0)
-    assert made.worker is worker and not worker.is_alive()
+    former.inputs["height"][0].value = -1.5  # of the view that was closed
+    drawn = made.drawn
+    assert made.values(height=0.5)["height"] == 0.5
+    made.wait()
+    assert made.drawn is drawn and made.stage.worker is None
+    made._ipython_display_()
+    assert made.drawn["height"] == 0.5 == made.sheet.inputs["height"][0].value
+    made.sheet.inputs["height"][0].value = 0.25
+    until(lambda: made.drawn["height"] == 0.25)
+
+
+def test_what_is_asked_last_is_what_is_shown(shown: list[Any]) -> None:
+    """A drag that waits in the queue does not undo a value that was set after it."""
+    made = live(Lines())
+    for i in range(20):
+        press(made, i + 1, (1.0, 1.0), (0.1 * (i % 10), 0.0))
+        assert made.values(start=(0.5, 0.5))["start"] == (0.5, 0.5)
+    made.wait()
+    until(lambda: made.drawn["start"] == (0.5, 0.5))
+    assert [widget.value for widget in made.sheet.inputs["start"]] == [0.5, 0.5]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax import random
 
-from gan_lessons.keys import unrolled
+from gan_lessons.training.keys import unrolled
 
 DRAWS = {
     "normal": lambda key: random.normal(key, (7, 3)),

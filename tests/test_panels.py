@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,21 +15,24 @@ from matplotlib.figure import Figure
 
 from gan_lessons import training
 from gan_lessons.distributions import (
+    Empirical,
     Mixture1D,
     Normal,
+    Paired,
     Ring,
     TwoMoons,
     Uniform,
     WithBits,
-    WithLabels,
 )
 from gan_lessons.errors import InputError
 from gan_lessons.images import digits, faces
-from gan_lessons.live import panels as rooms
+from gan_lessons.live import panels as room
+from gan_lessons.live.looks import Failure, Looks
 from gan_lessons.live.panels import (
     Coverage,
     Densities,
     GradientNorms,
+    Histogram,
     ImageGrid,
     LatentGrid,
     LatentWalk,
@@ -37,15 +41,20 @@ from gan_lessons.live.panels import (
     Panel,
     Quality,
     Samples,
+    Sounds,
     StackModes,
     View,
 )
-from gan_lessons.live.player import Player, default_panels, playground
-from gan_lessons.live.screen import Pixels, Screen
+from gan_lessons.live.pixels import Pixels
+from gan_lessons.live.player import Player
+from gan_lessons.live.screen import Screen
+from gan_lessons.live.stills import snapshot
+from gan_lessons.live.suits import suits
 from gan_lessons.metrics import FrechetMeter, stack_coverage, train_feature_extractor
 from gan_lessons.networks import MLP
 from gan_lessons.run import Run
 from gan_lessons.training import Config, Knobs
+from tests.line_learner import LineConfig
 
 SMALL = {"generator": MLP((8,), "tanh"), "discriminator": MLP((8,), "silu"), "batch": 8}
 LINE = Config(Mixture1D((-1.0, 1.0), (0.4, 0.4), (0.5, 0.5)), Uniform(1), **SMALL)
@@ -60,6 +69,13 @@ meter = functools.cache(lambda: FrechetMeter(faces(25)))  # principal components
 quality = lambda **options: Quality(meter(), **options)  # noqa: E731
 stack_modes = lambda **options: StackModes(train_feature_extractor(digits()), **options)  # noqa: E731
 
+rng = np.random.default_rng(0)
+SOUNDS = replace(PLANE, data=Empirical(np.sin(np.arange(64) * rng.uniform(0.1, 1, (50, 1))), (64,)))
+POINTS = replace(PLANE, data=Normal(5))
+LINE_OF_DATA = replace(LINE, data=Empirical(rng.normal(size=(99, 1))), latent=Normal(2))
+LABELS = replace(FACES, data=digits().distribution(labels=True))
+TOLD = Paired(rng.normal(size=(64, 2)), np.eye(2)[np.arange(64) % 2])
+
 CASES: dict[str, tuple[Callable[[], Panel], Config]] = {
     "Samples": (Samples, PLANE),
     "LatentGrid": (LatentGrid, PLANE),
@@ -67,37 +83,40 @@ CASES: dict[str, tuple[Callable[[], Panel], Config]] = {
     "Losses": (Losses, PLANE),
     "GradientNorms": (GradientNorms, PLANE),
     "Densities": (Densities, LINE),
+    "Histogram": (Histogram, LineConfig(LINE_OF_DATA.data)),
+    "Sounds": (Sounds, LineConfig(SOUNDS.data)),
     "ImageGrid": (ImageGrid, FACES),
     "LatentWalk": (LatentWalk, FACES),
     "OverTime": (OverTime, FACES),
     "Quality": (lambda: quality(every=5), FACES),
     "StackModes": (lambda: stack_modes(every=5, n=300), STACKS),
 }
-IMAGE_PANELS = ("ImageGrid", "LatentWalk", "OverTime", "Quality", "StackModes")
+PICTURE_PANELS = ("ImageGrid", "LatentWalk", "OverTime", "Quality", "StackModes")
 
 
 @functools.cache
-def compiled(kind: type[Panel], rows: int | None, config: Config) -> Callable:
+def program(kind: type[Panel], rows: int | None, config: Config) -> Looks:
     """What a kind of panel sees, compiled once for all tests."""
-    make = CASES[kind.__name__][0]
-    panel = make() if kind in (Quality, StackModes) else kind(rows) if rows else kind()  # type: ignore[call-arg]
-    return jax.jit(functools.partial(panel.see, config))
+    return Looks([kind(rows) if rows else kind()], config)  # type: ignore[call-arg]
 
 
 class Watch:
     """One panel on a screen of its own, as a player would drive it."""
 
-    def __init__(self, panel: Panel, config: Config, seed: int = 0) -> None:
-        self.panel, self.run = panel, Run(config, FAST, seed)
+    def __init__(self, panel: Panel, config: Any, seed: int = 0) -> None:
+        self.panel = panel
+        self.run = Run(config, FAST if config.learner == "gan" else None, seed)
         self.screen = Screen([panel], self.run)
-        self._see = compiled(type(panel), getattr(panel, "rows", None), config)
+        kind, rows = type(panel), getattr(panel, "rows", None)
+        self._look = program(kind, rows, config) if panel.traced else Looks([panel], config)
 
     def frame(self, at: int | None = None) -> np.ndarray:
         """The pixels at the present step, or scrubbed back to an earlier one."""
-        state = self.run.state if at is None else self.run.at(at)
-        seen = self._see(state, training.traced(self.run.knobs))
+        seen = self._look(self.run.state if at is None else self.run.at(at), self.run.knobs)
         view = View(self.run, self.run.step if at is None else at)
-        return self.screen.draw([seen], view).copy()
+        pixels = self.screen.draw(seen, view).copy()
+        assert not self.screen.stopped
+        return pixels
 
     def trained(self, steps: int) -> np.ndarray:
         self.run.advance(steps)
@@ -105,13 +124,11 @@ class Watch:
 
 
 def test_every_panel_is_tested():
-    kinds = [kind for kind in vars(rooms).values() if isinstance(kind, type)]
-    found = {kind.__name__ for kind in kinds if issubclass(kind, Panel) and kind is not Panel}
-    assert {name for name in found if not name.startswith("_")} == set(CASES)
+    assert set(room.__all__) - {"Panel", "View"} == set(CASES)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_panel_moves_what_it_made_once(name):
+def test_a_panel_moves_what_it_made_once_and_can_be_set_up_again(name):
     make, config = CASES[name]
     watch = Watch(make(), config)
     first = watch.frame()
@@ -120,56 +137,92 @@ def test_a_panel_moves_what_it_made_once(name):
     assert not np.array_equal(first, second) and not np.array_equal(second, third)
     assert list(map(id, watch.panel.artists)) == made != []
     assert first.shape == second.shape and first.dtype == np.uint8
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_the_same_moment_looks_the_same(name):
-    make, config = CASES[name]
-    watch = Watch(make(), config)
-    watch.trained(4)
-    assert np.array_equal(watch.frame(), watch.frame())
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_a_panel_can_be_set_up_again_in_another_size(name):
-    make, config = CASES[name]
-    watch = Watch(make(), config)
-    watch.trained(4)
+    assert np.array_equal(third, watch.frame())  # the same moment looks the same
     watch.screen = Screen([watch.panel], watch.run, "projector")
     assert watch.trained(4).shape[1] == 1368
 
 
-@pytest.mark.parametrize(
-    ("name", "config"),
-    [
-        ("Samples", LINE),
-        ("Samples", FACES),
-        ("LatentGrid", LINE),
-        ("Densities", PLANE),
-        ("Densities", replace(LINE, latent=Normal(2))),
-        ("Coverage", replace(PLANE, data=TwoMoons())),
-        *((name, PLANE) for name in IMAGE_PANELS),
-        ("Quality", replace(FACES, data=faces(28).distribution())),
-        ("StackModes", FACES),
-        ("StackModes", replace(STACKS, data=digits(16).stacks(2))),
-    ],
-)
-def test_data_that_a_panel_cannot_show(name, config):
-    with pytest.raises(InputError):
-        Watch(CASES[name][0](), config)
+@pytest.mark.parametrize("config", [PLANE, FACES, SOUNDS, LINE_OF_DATA, LINE])
+def test_no_key_is_used_twice(config):
+    state, knobs = training.init(config), training.traced(replace(FAST, noise=0.5, l1=1.0))
+    panels = suits(config).panels
+    with jax.debug_key_reuse(True):
+        jax.jit(lambda state: [panel.see(config, state, knobs) for panel in panels])(state)
 
 
-@pytest.mark.parametrize("make", [ImageGrid, LatentWalk, OverTime])
-@pytest.mark.parametrize("rows", [0, -1, 1.5, 33, "many", None])
-def test_bad_numbers_of_rows(make, rows):
-    with pytest.raises(InputError, match="rows"):
-        make(rows)
+BAD_DATA = [
+    *(("Samples", config) for config in (LINE, FACES)),
+    *(("Densities", config) for config in (PLANE, LINE_OF_DATA, replace(LINE, latent=Normal(2)))),
+    *((name, PLANE) for name in (*PICTURE_PANELS, "Sounds", "Histogram")),
+    *((name, LineConfig()) for name in ("LatentGrid", "GradientNorms", "Densities")),
+    ("LatentGrid", LINE),
+    ("Coverage", replace(PLANE, data=TwoMoons())),
+    ("ImageGrid", SOUNDS),
+    ("Quality", replace(FACES, data=faces(28).distribution())),
+    ("StackModes", FACES),
+    ("StackModes", replace(STACKS, data=digits(16).stacks(2))),
+    ("LatentWalk", LineConfig(FACES.data)),
+]
 
 
-@pytest.mark.parametrize("every", [0, -5, 0.5, None])
-def test_bad_intervals_of_measuring(every):
-    with pytest.raises(InputError, match="every"):
-        quality(every=every)
+def test_what_a_panel_cannot_show_is_said():
+    for name, config in BAD_DATA:
+        with pytest.raises(InputError):
+            Screen([CASES[name][0]()], Run(config))
+    for make in (ImageGrid, LatentWalk, OverTime):
+        for rows in (0, -1, 1.5, 33, "many", None):
+            with pytest.raises(InputError, match="rows"):
+                make(rows)
+    for every in (0, -5, 0.5, None):
+        with pytest.raises(InputError, match="every"):
+            quality(every=every)
+    for bad in ({"n": 0}, {"n": 1.5}, {"every": 0}, {"every": "often"}):
+        with pytest.raises(InputError, match="|".join(bad)):
+            stack_modes(**bad)
+
+
+@pytest.mark.parametrize("data", [PLANE.data, LINE.data, SOUNDS.data, FACES.data])
+def test_panels_that_need_only_samples_show_any_learner(data):
+    config = LineConfig(data)
+    panels = [*suits(config).panels, *([quality()] if data is FACES.data else [])]
+    assert snapshot(Run(config), panels).startswith(b"\x89PNG")
+
+
+# ---- what suits
+
+SUITS = [
+    (PLANE, "Samples LatentGrid Losses Coverage", "Samples Losses Coverage", "modes"),
+    (
+        replace(PLANE, data=TwoMoons()),
+        "Samples LatentGrid Losses",
+        "Samples Losses GradientNorms",
+        "",
+    ),
+    (LINE, "Densities Losses Coverage", "Densities Losses Coverage", "modes"),
+    (LINE_OF_DATA, "Histogram Losses GradientNorms", "Histogram Losses GradientNorms", ""),
+    (POINTS, "Losses GradientNorms", "Losses GradientNorms", ""),
+    (SOUNDS, "Sounds Losses GradientNorms", "Sounds Losses GradientNorms", ""),
+    (FACES, "ImageGrid OverTime LatentWalk Losses", "ImageGrid Losses GradientNorms", "frechet"),
+    (STACKS, "ImageGrid OverTime LatentWalk Losses", "ImageGrid Losses GradientNorms", "stacks"),
+    (LineConfig(), "Samples Losses Coverage", "Samples Losses Coverage", "modes"),
+    (LineConfig(FACES.data), "ImageGrid OverTime Losses", "ImageGrid Losses", "frechet"),
+    (LineConfig(POINTS.data), "Losses", "Losses", ""),
+]
+
+
+def test_every_kind_of_data_gets_what_suits_it():
+    for config, panels, stills, score in SUITS:
+        suited = suits(config)
+        kinds = [
+            " ".join(type(panel).__name__ for panel in row)
+            for row in (suited.panels, suited.stills)
+        ]
+        assert (*kinds, suited.score) == (panels, stills, score)
+
+
+@pytest.mark.parametrize("config", [POINTS, STACKS])
+def test_a_snapshot_of_any_run(config):
+    assert snapshot(Run(config), suits(config).panels).startswith(b"\x89PNG")
 
 
 # ---- pictures
@@ -194,7 +247,7 @@ def images(panel: Panel) -> np.ndarray:
 def test_the_grid_shows_what_the_generator_makes_of_its_latents():
     watch = Watch(ImageGrid(2), FACES)
     watch.trained(3)
-    z = watch.panel.latents(FACES)
+    z = watch.panel.asked(FACES)[0]
     made = np.asarray(training.generate(FACES, watch.run.state, z)).reshape(2, 8, 25, 25)
     np.testing.assert_allclose(images(watch.panel), made, atol=1e-6)
 
@@ -263,17 +316,25 @@ def test_a_memory_outlives_a_change_of_size():
     assert names(watch.panel) == ["0", "50", "100", "now"]
 
 
-@pytest.mark.parametrize("rows", [3, 8])
-def test_told_labels_each_column_of_a_grid_is_a_label(rows):
-    told = digits().distribution(labels=True)
-    config = replace(FACES, data=told, latent=WithLabels(Normal(4), told.shares))
-    watch = Watch(ImageGrid(rows), config)
-    z, label = np.split(np.asarray(watch.panel.latents(config)).reshape(rows, 10, 14), [4], axis=2)
+def test_where_pictures_have_labels_each_column_of_a_grid_is_a_label():
+    watch = Watch(ImageGrid(3), LABELS)
+    z, given = (np.asarray(each).reshape(3, 10, -1) for each in watch.panel.asked(LABELS))
     assert np.array_equal(z, np.broadcast_to(z[:, :1], z.shape)) and len(np.unique(z[:, 0, 0])) > 1
-    assert np.array_equal(label, np.broadcast_to(np.eye(10), label.shape))
-    first = watch.frame()
+    assert np.array_equal(given, np.broadcast_to(np.eye(10), given.shape))
+    watch.frame()
     assert "label" in watch.screen.figure.axes[0].get_title(loc="left")
-    assert not np.array_equal(first, watch.trained(5))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [replace(PLANE, data=TOLD), replace(PLANE, data=TOLD, d_sees_given=False), LABELS],
+)
+def test_every_panel_shows_data_with_something_given(config):
+    run, panels = Run(config), suits(config).panels
+    seen = Looks(panels, config)(run.state, run.knobs)
+    screen = Screen(panels, run)
+    screen.draw(seen, View(run, 0))
+    assert not screen.stopped
 
 
 # ---- quality
@@ -292,7 +353,7 @@ def test_the_latent_grid_shows_sixteen_pieces_of_many(bits):
         shown.add(tuple(signs[0, :4]))
     assert len(shown) == len(pieces)
     watch = Watch(LatentGrid(), config)
-    watch.trained(1)
+    watch.frame()
     drawn = watch.panel.mesh.get_segments()
     z = jax.numpy.asarray(lattice.reshape(-1, 3 + bits))
     x = np.asarray(training.generate(config, watch.run.state, z)).reshape(*lattice.shape[:2], 2)
@@ -346,23 +407,7 @@ def test_the_squares_of_a_stack_are_its_counted_modes():
     assert f"{found.modes} of 100 modes" in watch.panel.text.get_text()
 
 
-@pytest.mark.parametrize("bad", [{"n": 0}, {"n": 1.5}, {"every": 0}, {"every": "often"}])
-def test_bad_numbers_for_stacks(bad):
-    with pytest.raises(InputError, match="|".join(bad)):
-        stack_modes(**bad)
-
-
 # ---- in a player
-
-
-def test_presets_of_stacks_count_their_modes():
-    last = playground("stacked-digits").panels[-1]
-    assert isinstance(last, StackModes) and last.extractor.pixels == 64
-
-
-def test_pictures_get_panels_that_suit_them():
-    kinds = [type(panel).__name__ for panel in default_panels(FACES)]
-    assert kinds == ["ImageGrid", "OverTime", "LatentWalk", "Losses"]
 
 
 def test_a_still_picture_shows_the_run_on_its_way(monkeypatch):
@@ -376,21 +421,67 @@ def test_a_still_picture_shows_the_run_on_its_way(monkeypatch):
     assert list(panels[1].line.get_xdata()) == [0, 50, 100]
 
 
-def test_arrows_are_the_slope_of_the_loss_that_g_really_has():
-    """With feature matching it is that of the mean features, and unrolling bends it."""
-    key_z, key_x = jax.random.split(jax.random.key(7))
-    state, panel = training.init(PLANE, 0), Samples()
+# ---- arrows
+
+
+def arrows(config: Config, state: Any, **knobs: Any) -> np.ndarray:
+    """What `Samples` draws at each of its fakes, over the number of fakes."""
+    panel = Samples()
+    return panel.see(config, state, training.traced(Knobs(**knobs)))[2] / panel.shown
+
+
+def test_arrows_are_the_slope_of_the_loss_that_g_follows_now():
+    """With feature matching, L1 and L2 written out by hand; noise and unrolling bend it."""
+    panel, state = Samples(), training.init(PLANE, 0)
+    key_z, key_x, *_ = jax.random.split(jax.random.key(7), 4)
     fake = training.generate(PLANE, state, PLANE.latent.sample(key_z, panel.shown))
     real = PLANE.data.sample(key_x, panel.shown)
     d = training.players(PLANE)[1]
-    phi = functools.partial(d.features, d.unravel(state.d), state.rest_d)
-    gap = lambda x: ((phi(real).mean(0) - phi(x).mean(0)) ** 2).sum()  # noqa: E731
-    matched = panel.see(PLANE, state, training.traced(Knobs(feature_matching=1.0)))[2]
-    wanted = -panel.shown * jax.grad(gap)(fake)[: panel.arrows]
-    np.testing.assert_allclose(matched, wanted, rtol=1e-3, atol=1e-5)
-    plain = panel.see(PLANE, state, training.traced(Knobs(lr_d=0.1)))[2]
-    ahead = panel.see(replace(PLANE, unroll=3), state, training.traced(Knobs(lr_d=0.1)))[2]
-    assert np.isfinite(ahead).all() and np.abs(ahead - plain).max() > 0.01 * np.abs(plain).max()
+    nothing = jax.numpy.zeros((panel.shown, 0))
+    phi = lambda x: d.features(d.unravel(state.d), state.rest_d, x, nothing)  # noqa: E731
+    extras = {
+        "feature_matching": lambda x: ((phi(real).mean(0) - phi(x).mean(0)) ** 2).sum(),
+        "l1": lambda x: jax.numpy.abs(x - real).mean(),
+        "l2": lambda x: ((x - real) ** 2).mean(),
+    }
+    plain = arrows(PLANE, state)
+    for name, extra in extras.items():
+        wanted = -np.asarray(jax.grad(extra)(fake))[: panel.arrows]
+        found = arrows(PLANE, state, **{name: 1.0})
+        found = found if name == "feature_matching" else found - plain
+        np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-6)
+    bent = {
+        "noise": arrows(PLANE, state, noise=0.5),
+        "decayed": arrows(PLANE, state, l1=1.0, noise=0.5),
+        "ahead": arrows(replace(PLANE, unroll=3), state, lr_d=0.1),
+    }
+    for found in bent.values():
+        assert np.isfinite(found).all() and np.abs(found - plain).max() > 0.01 * np.abs(plain).max()
+
+
+def test_a_look_follows_the_terms_that_the_knobs_switch_on():
+    run = Run(PLANE, FAST)
+    look = Looks([Samples()], PLANE)
+    for knobs in (FAST, replace(FAST, l1=1.0), replace(FAST, l1=2.0), FAST):
+        by_itself = Samples().see(PLANE, run.state, training.traced(knobs))[2]
+        np.testing.assert_allclose(look(run.state, knobs)[0][2], by_itself, rtol=1e-4, atol=1e-6)
+
+
+def test_a_panel_that_cannot_see_costs_no_other_its_look():
+    class Blind(Losses):
+        def see(self, config, state, knobs):
+            raise ValueError("blind")
+
+    run = Run(PLANE, FAST)
+    for _ in range(2):  # while it is traced, and from the compiled program
+        losses, blind, coverage = Looks([Losses(), Blind(), Coverage()], PLANE)(run.state, FAST)
+        assert losses == () and coverage.modes >= 0
+        assert isinstance(blind, Failure) and "blind" in str(blind.error)
+
+
+def test_packs_and_devices_do_not_matter_to_the_arrows():
+    packed = replace(PLANE, discriminator=MLP((8,), "silu", pack=7), batch=14)
+    assert np.isfinite(arrows(packed, training.init(packed, 0))).all()
 
 
 def drawn(make, data, extent, limits):

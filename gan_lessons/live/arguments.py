@@ -41,6 +41,8 @@ def start_of(config: Any, knobs: Any = None) -> Start:
         return config
     if isinstance(config, str):
         config = named_preset(config)
+    if isinstance(config, type) and hasattr(config, "learner"):
+        config = config()
     if not isinstance(config, Preset):
         if not hasattr(config, "learner"):
             raise InputError(

@@ -31,7 +31,7 @@ FOLLOW = 1.0  # seconds between the moves of sliders that follow a schedule
 HELD = 1.5  # seconds for which a slider that somebody has moved follows nothing
 
 
-class Game(Protocol):
+class PlayerOnPage(Protocol):
     """What the controls need of a player."""
 
     run: Run
@@ -70,7 +70,7 @@ class Controls:
     follow at once.
     """
 
-    def __init__(self, player: Game, names: Sequence[str]) -> None:
+    def __init__(self, player: PlayerOnPage, names: Sequence[str]) -> None:
         self.player = player
         # Never without a picture: Chromium does not show the next one of an image that had none
         # if it comes while the cell is out of sight, as when a whole lesson is run at once.
@@ -306,14 +306,14 @@ def _width(size: str) -> str:
     return "940px" if size == "notebook" else "1410px"
 
 
-def _state(player: Game) -> str:
+def _state(player: PlayerOnPage) -> str:
     """What it is doing, and about to do."""
     if player.training:
         return "training" if player.playing else "pausing"
     return "starting" if player.playing else "paused"
 
 
-def _status(player: Game) -> str:
+def _status(player: PlayerOnPage) -> str:
     state, acting = _state(player), player.acting
     waiting = " …" if state in ("pausing", "starting") else ""
     speed = f" at {player.rate:,.0f} steps/s" if state == "training" else ""

@@ -41,7 +41,7 @@ class Dial:
             self.slider = widgets.SelectionSlider(options=options, value=now, readout=False, **look)
         self.say(now)
         parts = [self.slider] if knob.choices else [self.slider, self.readout]
-        self.box = widgets.HBox(parts, layout=widgets.Layout(width="306px"))
+        self.box = widgets.HBox(parts, layout=widgets.Layout(width="306px", align_items="center"))
 
     def say(self, value: Any) -> None:
         """Have the readout tell a value."""

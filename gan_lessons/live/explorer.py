@@ -98,14 +98,16 @@ class Explorer:
             checked[name] = self.controls[name].check(name, value)
         if checked:
             self.stage.ask(Turn(checked))
-            self._show_values(checked)
         return self.wanted
 
     @property
     def wanted(self) -> Values:
         """All values, as they will be when what was asked for is done."""
+        pending = (
+            self.stage.pending
+        )  # first: what is done meanwhile is then counted twice, not missed
         values = dict(self._wanted)
-        for wish in self.stage.pending:
+        for wish in pending:
             if isinstance(wish, Turn):
                 values.update(wish.values)
         return values
@@ -161,14 +163,10 @@ class Explorer:
             if self.sheet is None:
                 self.front_end.connect()
                 self.sheet = Sheet(self)
-                self._show_values(self.wanted)
+                self.sheet.stand_at(self.wanted)
                 self._send(crisp=True)
             display(self.sheet.box)
             self.tell()
-
-    def _show_values(self, values: Values) -> None:
-        if sheet := self.sheet:
-            sheet.stand_at(values)
 
     def tell(self) -> None:
         """Have the page show whether it plays."""
@@ -199,6 +197,8 @@ class Explorer:
 
         Nobody sees anything where it is not on a page, and so nothing is drawn.
         """
+        if fresh and self.sheet and not self.stage.hurried:
+            self.sheet.stand_at(self._wanted)
         if self.stage.on:
             self.canvas.advance()
         if self.sheet and self._due():
@@ -225,7 +225,6 @@ class Explorer:
             point = self._points[self._held]
             at = self._axes(point).transData.inverted().transform(now)
             self._wanted[self._held] = point.nearest(*at)
-            self._show_values({self._held: self._wanted[self._held]})
 
     def _point_at(self, pixel: np.ndarray) -> str:
         """The name of the point that lies nearest to a pixel, on axes around it; "" if none."""

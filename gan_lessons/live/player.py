@@ -67,7 +67,7 @@ class Player:
 
     def __init__(
         self,
-        config: Any,
+        config: Any = None,
         knobs: Any = None,
         *,
         panels: Sequence[Panel] | None = None,
@@ -174,8 +174,11 @@ class Player:
 
     def _knobs_to_come(self) -> Any:
         """The knobs as they will be when all that was asked for is done."""
+        pending = (
+            self.stage.pending
+        )  # first: what is done meanwhile is then counted twice, not missed
         knobs = self.knobs
-        for wish in self.stage.pending:
+        for wish in pending:
             if isinstance(wish, Turn):
                 knobs = turned(knobs, self.shown_step, **wish.values)
         return knobs

@@ -22,7 +22,7 @@ from gan_lessons.live.wishes import Drag, Resize, Turn
 PLAY, PAUSE = ("Play", "play"), ("Pause", "pause")  # label, icon
 
 
-class Shown(Protocol):
+class ExplorerOnPage(Protocol):
     """What the sheet needs of an explorer."""
 
     stage: Stage
@@ -38,7 +38,7 @@ class Shown(Protocol):
 class Sheet:
     """Everything that is on the page for one explorer."""
 
-    def __init__(self, explorer: Shown) -> None:
+    def __init__(self, explorer: ExplorerOnPage) -> None:
         self.explorer = explorer
         self._lock = threading.RLock()
         self._ours: int | None = None  # the thread that is moving widgets to where they belong

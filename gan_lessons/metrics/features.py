@@ -136,8 +136,7 @@ def _train_classifier(rows: np.ndarray, labels: np.ndarray, seed: int) -> Featur
 @partial(jax.jit, static_argnames="steps")
 def _fit(rows: Array, targets: Array, key: Array, steps: int) -> Any:
     """Adam with weight decay on noisy batches: the initial weights and all steps in one call."""
-    start, training = jax.random.split(key)
-    graph, params = nnx.split(_Classifier(rows.shape[1], targets.shape[1], nnx.Rngs(start)))
+    graph, params = nnx.split(_Classifier(rows.shape[1], targets.shape[1], nnx.Rngs(key)))
     optimiser = optax.adamw(optax.cosine_decay_schedule(3e-3, steps), weight_decay=0.01)
 
     def loss(params: Any, x: Array, y: Array) -> Array:
@@ -153,6 +152,8 @@ def _fit(rows: Array, targets: Array, key: Array, steps: int) -> Any:
             updates, memory = optimiser.update(gradient, memory, params)
         return (optax.apply_updates(params, updates), memory), None
 
-    keys = jax.random.split(training, steps)
+    # `split(key, n)[i]` is `fold_in(key, i)`, which gave the weights their keys above. Keys of their
+    # own would be better, and change every number that was ever measured in these features.
+    keys = jax.random.split(key, steps)
     (params, _), _ = jax.lax.scan(step, (params, optimiser.init(params)), keys)
     return graph, params

@@ -7,21 +7,18 @@ named in a sentence; the text of the trace and its constants are hashed to the f
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import inspect
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
-from jax.extend.core import ClosedJaxpr
 
 from gan_lessons.distributions import Given
 from gan_lessons.errors import InputError
+from gan_lessons.fingerprint import fingerprint
 
 ROWS = 4  # of the batch that a module is tried on
 NAMES = ("x", "given")
@@ -43,17 +40,7 @@ class Trial:
         x = jax.ShapeDtypeStruct((ROWS, self.n_in), jnp.float32)
         given = jax.ShapeDtypeStruct((ROWS, self.given.size), jnp.float32)
         inputs = (x, given) if self.given.size else (x,)
-        # A new function each time, because JAX remembers the traces of functions it knows.
-        closed, shapes = jax.make_jaxpr(lambda *args: self._play(*args), return_shape=True)(
-            key, *inputs
-        )
-        text = re.sub(r"0x[0-9a-f]+", "", f"{closed}{shapes}")  # without addresses in memory
-        digest = hashlib.sha256(text.encode())
-        for constant in _constants(closed):
-            keys = jnp.issubdtype(jnp.result_type(constant), jax.dtypes.prng_key)
-            plain = jax.random.key_data(constant) if keys else constant
-            digest.update(np.asarray(plain).tobytes())
-        return digest.hexdigest()[:16]
+        return fingerprint(self._play, key, *inputs)[0]
 
     def _play(self, key: Any, *inputs: Any) -> Any:
         """What the engine does: build, call, differentiate, and use as after training."""
@@ -148,16 +135,6 @@ def _naming(what: str) -> Iterator[None]:
     except Exception as error:
         kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
         raise InputError(f"{what}: {kind}{' '.join(str(error).split())[:400]}") from error
-
-
-def _constants(closed: ClosedJaxpr) -> Iterator[Any]:
-    """All arrays that a traced function uses but does not take as arguments, at any depth."""
-    yield from closed.consts
-    inner = [each.params for each in closed.jaxpr.eqns]
-    leaves = jax.tree.leaves(inner, is_leaf=lambda each: isinstance(each, ClosedJaxpr))
-    for each in leaves:
-        if isinstance(each, ClosedJaxpr):
-            yield from _constants(each)
 
 
 def name_of(thing: Any) -> str:

@@ -46,7 +46,8 @@ class PictureSheet(Panel):
         need_kind(run.config, "pictures", type(self).__name__)
         check_ema(run.config, self.ema)
         self.shape, self.columns = run.config.data.shape, self.across(run.config)
-        self.blank = np.ones((self.rows * self.columns, *self.shape), np.float32)
+        sides = self.shape if self.shape[2:] in ((), (3,)) else self.shape[:2]
+        self.blank = np.ones((self.rows * self.columns, *sides), np.float32)
         # Axes count pictures, so that a row's middle is at its number and a half.
         extent = (0, self.columns, self.rows, 0)
         sheet = tile(self.blank, self.columns)
@@ -62,9 +63,12 @@ class PictureSheet(Panel):
         return self.title
 
     def lay(self, pictures: Float[np.ndarray, "n pixels"]) -> None:
-        """Show `pictures` from the top left; what is left over stays white."""
-        sheet = self.blank.copy()
-        sheet[: len(pictures)] = pictures.reshape(-1, *self.shape)
+        """Show `pictures` from the top left; what is left over stays white.
+
+        Of pictures with channels that are not red, green and blue, the mean in grey.
+        """
+        sheet, shaped = self.blank.copy(), pictures.reshape(-1, *self.shape)
+        sheet[: len(pictures)] = shaped.mean(-1) if shaped.ndim > sheet.ndim else shaped
         self.sheet.set_data(tile(sheet, self.columns))
 
     def update(self, seen: Any, view: View) -> bool:
