@@ -158,6 +158,10 @@ def test_one_player_in_two_cells_is_live_in_both(open_page: Any) -> None:
         wait_for(lambda: view.get_attribute("data-step") == "1", 30, "the step")  # noqa: B023
     sources = {image.get_attribute("src") for image in page.page.locator(".gan-player img").all()}
     assert len(sources) <= 2  # one model, so that both show the same picture
+    page.python("player.close()")
+    stale = page.page.locator("text=This view was closed")
+    wait_for(lambda: stale.count() == 2, 30, "both views to say that they are stale")
+    assert page.page.locator(".gan-player").count() == 0
 
 
 # What Python knows and what the page shows, once nothing is left to do.

@@ -67,7 +67,7 @@ def until(condition: Callable[[], Any], seconds: float = 20) -> None:
 def shown(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """What was displayed; explorers are live, and closed afterwards."""
     displayed: list[Any] = []
-    monkeypatch.setattr("IPython.display.display", displayed.append)
+    monkeypatch.setattr("IPython.display.display", lambda box, **_: displayed.append(box))
     monkeypatch.setenv("GAN_LESSONS_DISPLAY", "live")
     yield displayed
     for left in list(stage._shown):

@@ -64,7 +64,7 @@ def played(player: Player, steps: int) -> None:
 
 def live(monkeypatch: pytest.MonkeyPatch, player: Player) -> Any:
     """The controls of a player on a page that answers nothing by itself."""
-    monkeypatch.setattr("IPython.display.display", lambda _: None)
+    monkeypatch.setattr("IPython.display.display", lambda *_, **__: None)
     monkeypatch.setenv("GAN_LESSONS_DISPLAY", "live")
     player._ipython_display_()
     player.wait()
@@ -185,16 +185,15 @@ class AnyOrder(RuleBasedStateMachine):
             self.player.close()
 
 
-def test_any_order_of_wishes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("IPython.display.display", lambda _: None)
+@pytest.mark.parametrize(
+    ("examples", "steps"), [(20, 12), pytest.param(200, 40, marks=pytest.mark.long)]
+)
+def test_any_order_of_wishes(examples: int, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("IPython.display.display", lambda *_, **__: None)
     monkeypatch.setenv("GAN_LESSONS_DISPLAY", "live")
-    quick = settings(
-        max_examples=25,
-        stateful_step_count=12,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    run_state_machine_as_test(AnyOrder, settings=quick)
+    how: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+    how |= {"max_examples": examples, "stateful_step_count": steps}
+    run_state_machine_as_test(AnyOrder, settings=settings(**how))
 
 
 @pytest.mark.parametrize(

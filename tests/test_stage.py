@@ -233,6 +233,24 @@ def test_one_in_two_cells_pauses_when_it_leaves_one_and_closes_when_it_leaves_bo
     assert face.closed
 
 
+def test_a_view_that_was_closed_says_so(shown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class View:
+        text = ""
+
+        def update(self, sentence: Any) -> None:
+            self.text = sentence.data
+
+    views = [View(), View()]
+    waiting = iter(views)
+    monkeypatch.setattr("IPython.display.display", lambda *_, **__: next(waiting))
+    face = Face()
+    for cell in "ab":
+        monkeypatch.setattr(stage, "here", lambda: Place(cell, "1"))  # noqa: B023
+        face.stage.show(object())
+    face.close()
+    assert all("closed" in view.text for view in views)
+
+
 def test_outside_of_cells_nothing_takes_the_place_of_anything(shown: Any) -> None:
     one, two = Face(), Face()
     shown("", "", one)

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from gan_lessons.live.style import styled
+from gan_lessons.live.style import HINTING, styled
 
 DESK, PROJECTOR = 100, 150  # dots per inch
 
@@ -48,8 +48,9 @@ class Canvas:
             if self.update(**values) or resized or self._background is None:
                 self._draw_background()
             self.canvas.restore_region(self._background)
-            for artist in self._moving:
-                self.figure.draw_artist(artist)
+            with styled(HINTING):
+                for artist in self._moving:
+                    self.figure.draw_artist(artist)
             return np.array(self.canvas.buffer_rgba())[..., :3]
 
     def _draw_background(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from IPython import display as ipython
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -149,23 +150,20 @@ class Explorer:
     # ---- showing
 
     def _ipython_display_(self) -> None:
-        from IPython.display import Image as Picture
-        from IPython.display import display
-
         if not has_front_end():
             self._draw()  # as on a page, `advance` comes after an `update`
             for _ in range(self.still if self.canvas.playable else 0):
                 self.canvas.advance()
-            display(Picture(self.picture(), width=round(100 * self.figure.get_figwidth())))
+            width = round(100 * self.figure.get_figwidth())
+            ipython.display(ipython.Image(self.picture(), width=width))
             return
         with self._paging:
-            self.stage.enter()
             if self.sheet is None:
                 self.front_end.connect()
                 self.sheet = Sheet(self)
                 self.sheet.stand_at(self.wanted)
                 self._send(crisp=True)
-            display(self.sheet.box)
+            self.stage.show(self.sheet.box)
             self.tell()
 
     def tell(self) -> None:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+from IPython import display as ipython
+
 from gan_lessons.errors import InputError, check_choice, check_number
 from gan_lessons.live import arguments
 from gan_lessons.live.controls import Controls
@@ -223,28 +225,23 @@ class Player:
     # ---- showing
 
     def _ipython_display_(self) -> None:
-        from IPython.display import display
-
         if not has_front_end():
             self.still()
             return
         with self._paging:
-            self.stage.enter()
             if self.controls is None:
                 self.front_end.connect()
                 self.controls = Controls(self, self._knob_names)
-            display(self.controls.box)
+            self.stage.show(self.controls.box)
             self._ask(Wish())
 
     def still(self) -> None:
         """Train `steps` steps here and now, and leave one picture."""
-        from IPython.display import Image, display
-
         for stop in stops_on_the_way(self.panels, self.run.step, self.steps):
             self.run.advance(stop - self.run.step)
             self._frame(crisp=False)
         self.run.advance(max(0, self.steps - self.run.step))
-        display(Image(self.picture(), width=930))
+        ipython.display(ipython.Image(self.picture(), width=930))
 
     def picture(self) -> bytes:
         """The present frame as PNG."""

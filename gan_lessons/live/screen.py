@@ -16,7 +16,7 @@ from PIL import Image
 from gan_lessons.live.log import keep_traceback
 from gan_lessons.live.looks import Failure
 from gan_lessons.live.panels.base import Panel, View
-from gan_lessons.live.style import styled
+from gan_lessons.live.style import HINTING, styled
 from gan_lessons.plots import INK, bare
 from gan_lessons.run import Run
 
@@ -99,8 +99,9 @@ class Screen:
     def _draw_moving(self) -> bool:
         """Draw all that moves; whether no panel raised."""
         before = len(self.stopped)
-        for i in self._alive():
-            self._try(i, _draw_artists, self.panels[i].artists)
+        with styled(HINTING):
+            for i in self._alive():
+                self._try(i, _draw_artists, self.panels[i].artists)
         return len(self.stopped) == before
 
     def _draw_background(self) -> None:

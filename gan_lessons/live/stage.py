@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import collections
 import threading
-from typing import Protocol
+from typing import Any, Protocol
+
+from IPython import display as ipython
 
 from gan_lessons.errors import InputError
-from gan_lessons.live.display import here
+from gan_lessons.live.display import Place, here
 from gan_lessons.live.front_end import FrontEnd
 from gan_lessons.live.log import keep_traceback
 from gan_lessons.live.wishes import Pause, Wish, playing_after
 
+STALE = "<em>This view was closed. Run the cell again, or show it in another one, to go on.</em>"
 NOBODY = "paused: nobody seems to be watching; press Play to go on"
 
 
@@ -60,6 +63,7 @@ class Stage:
         self.places: dict[str, str] = {}
         self._bell = threading.Condition(threading.RLock())
         self._queue: collections.deque[Wish] = collections.deque()
+        self._views: dict[str, Any] = {}  # what is displayed in each of them
         self._current: Wish | None = None
         self._asked = self._done = 0
         self._leaving = False
@@ -125,6 +129,8 @@ class Stage:
             self._bell.notify_all()
         if worker and worker is not threading.current_thread():
             worker.join(timeout=10)
+        while self._views:
+            self._views.popitem()[1].update(ipython.HTML(STALE))
         with _order:
             self.places.clear()
             if self in _shown:
@@ -203,8 +209,15 @@ class Stage:
 
     # What a cell shows.
 
-    def enter(self) -> None:
-        """Be shown in the cell that is running, in place of what earlier runs of it showed."""
+    def show(self, widget: Any) -> None:
+        """Show a widget in the cell that is running."""
+        place = self.enter()
+        shown = ipython.display(widget, display_id=True)
+        if shown:  # None where nobody receives what is displayed
+            self._views[place.cell if place else ""] = shown
+
+    def enter(self) -> Place | None:
+        """Take the place of what earlier runs of this cell have shown; returns the place."""
         place = here()
         with _order:
             former = [other for other in _shown if place and other.left_by(place.cell, place.run)]
@@ -215,6 +228,7 @@ class Stage:
         for other in former:
             if other is not self:
                 other.leave(place.cell if place else "")
+        return place
 
     def left_by(self, cell: str, run: str) -> bool:
         """Whether this was shown by an earlier run of `cell`, which clears what that has shown."""
@@ -223,6 +237,7 @@ class Stage:
     def leave(self, cell: str) -> None:
         """Be shown in `cell` no longer: pause, and if nothing else shows it, close."""
         self.places.pop(cell, None)
+        self._views.pop(cell, None)  # its output has been cleared already
         if not self.places:
             self.face.close()
         elif self.playing:
