@@ -211,10 +211,10 @@ class Stage:
 
     def show(self, widget: Any) -> None:
         """Show a widget in the cell that is running."""
-        place = self.enter()
-        shown = ipython.display(widget, display_id=True)
-        if shown:  # None where nobody receives what is displayed
-            self._views[place.cell if place else ""] = shown
+        if not (place := self.enter()):
+            ipython.display(widget)
+        elif shown := ipython.display(widget, display_id=True):
+            self._views[place.cell] = shown
 
     def enter(self) -> Place | None:
         """Take the place of what earlier runs of this cell have shown; returns the place."""
