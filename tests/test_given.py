@@ -131,7 +131,10 @@ def test_with_a_source_picture_l1_is_the_distance_of_pairs():
     x, given = data.batch(random.key(0), 200)
     np.testing.assert_allclose(x, -given, atol=1e-6)
     made = np.asarray(run.sample(200, given=given))
-    assert np.abs(made - np.asarray(x)).mean() < 0.5 * np.abs(x - np.asarray(x).mean(axis=0)).mean()
+    assert (
+        np.abs(made - np.asarray(x)).mean()
+        < 0.5 * np.abs(np.asarray(x) - np.asarray(x).mean(axis=0)).mean()
+    )
 
 
 def test_d_may_be_kept_from_seeing_what_is_given():

@@ -123,10 +123,12 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(lists=st.lists(WISHES, min_size=2, max_size=3))
     def several_threads(self, lists: list[list[tuple[str, int]]]) -> None:
         lists = [[wish for wish in each if wish[0] != "set"] for each in lists]
-        threads = [
-            threading.Thread(target=lambda each=each: [self.wish(*wish) for wish in each])
-            for each in lists
-        ]
+
+        def ask(wishes: Any) -> None:
+            for wish in wishes:
+                self.wish(*wish)
+
+        threads = [threading.Thread(target=ask, args=(each,)) for each in lists]
         for each in threads:
             each.start()
         for each in threads:
@@ -369,7 +371,7 @@ class Broken(Panel):
     def setup(self, ax: Any, run: Any) -> None:
         self.text = self.caption(ax)
         draw = self.text.draw
-        self.text.draw = lambda *args: (self._step("draw"), draw(*args))
+        self.text.draw = lambda *args: (self._step("draw"), draw(*args))  # type: ignore[func-returns-value]
 
     def update(self, seen: Any, view: Any) -> bool:
         self._step("update")

@@ -76,7 +76,7 @@ LINE_OF_DATA = replace(LINE, data=Empirical(rng.normal(size=(99, 1))), latent=No
 LABELS = replace(FACES, data=digits().distribution(labels=True))
 TOLD = Paired(rng.normal(size=(64, 2)), np.eye(2)[np.arange(64) % 2])
 
-CASES: dict[str, tuple[Callable[[], Panel], Config]] = {
+CASES: dict[str, tuple[Callable[[], Panel], Any]] = {
     "Samples": (Samples, PLANE),
     "LatentGrid": (LatentGrid, PLANE),
     "Coverage": (Coverage, PLANE),

@@ -69,7 +69,7 @@ def until(condition: Callable[[], Any], seconds: float = 20) -> None:
 
 
 def test_wishes_of_many_threads_are_done_in_the_order_in_which_they_were_asked(face: Face) -> None:
-    order = []
+    order: list[Any] = []
 
     def ask(name: int) -> None:
         for i in range(50):
@@ -185,11 +185,11 @@ def test_of_two_that_start_at_once_the_later_one_plays(monkeypatch: pytest.Monke
         each.start()
     for each in threads:
         each.join()
-    for each in faces:
-        each.stage.wait(10)
-    assert sum(each.stage.playing for each in faces) == 1
-    for each in faces:
-        each.stage.close()
+    for face in faces:
+        face.stage.wait(10)
+    assert sum(face.stage.playing for face in faces) == 1
+    for face in faces:
+        face.stage.close()
 
 
 # ---- what a cell shows
@@ -272,6 +272,7 @@ def test_a_cell_without_an_id_is_known_by_its_text(monkeypatch: pytest.MonkeyPat
     assert display.here() == Place("player", "7")
     kernel.parent = parent | {"metadata": {"cellId": "b3"}}
     assert display.here() == Place("b3", "7")
+    nowhere: Any
     for nowhere in (None, {}, {"header": {}, "metadata": {}}):
         kernel.parent = nowhere
         assert display.here() is None

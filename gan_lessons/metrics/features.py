@@ -152,8 +152,8 @@ def _fit(rows: Array, targets: Array, key: Array, steps: int) -> Any:
             updates, memory = optimiser.update(gradient, memory, params)
         return (optax.apply_updates(params, updates), memory), None
 
-    # `split(key, n)[i]` is `fold_in(key, i)`, which gave the weights their keys above. Keys of their
-    # own would be better, and change every number that was ever measured in these features.
+    # `split(key, n)[i]` is `fold_in(key, i)`, which the weights above were drawn from. Keys of
+    # their own would be better, but change every number ever measured in these features.
     keys = jax.random.split(key, steps)
     (params, _), _ = jax.lax.scan(step, (params, optimiser.init(params)), keys)
     return graph, params

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jax import lax
 
 from gan_lessons.distributions import NOTHING, Given
 from gan_lessons.errors import InputError
@@ -32,9 +33,8 @@ def build(spec, n_in, n_out, given=NOTHING):
 
 
 def answer(spec, n_in, n_out, x):
-    """What the network makes of x, called in one compiled program."""
-    graph, state = nnx.split(build(spec, n_in, n_out))
-    return np.asarray(fast_jit(lambda state, x: nnx.merge(graph, state)(x))(state, x))
+    """What the network makes of x, built and called in one compiled program."""
+    return np.asarray(fast_jit(lambda x: build(spec, n_in, n_out)(x))(x))
 
 
 def pictures(n, spec):
@@ -99,21 +99,40 @@ def test_row_wise_says_whether_a_picture_is_judged_alone(norm, across):
 
 
 def test_features_are_what_the_last_layer_sees():
-    net = build(d := ConvDiscriminator(**TINY), 64, 1)
-    x = pictures(5, d)
-    assert net.features(x).shape == (5, 4 * 4)
-    np.testing.assert_allclose(net.last(net.features(x)), net(x), atol=1e-6)
+    d = ConvDiscriminator(**TINY)
+
+    @fast_jit
+    def play(x):
+        net = build(d, 64, 1)
+        return net.features(x), net.last(net.features(x)), net(x)
+
+    seen, last, out = play(pictures(5, d))
+    assert seen.shape == (5, 4 * 4)
+    np.testing.assert_allclose(last, out, atol=1e-6)
 
 
 def test_spectral_norm_of_a_kernel_tends_to_one():
-    layer = SpectralConv(3, 5, rngs=nnx.Rngs(0), kernel_init=nnx.initializers.normal(2.0))
+    """Applied again and again, it acts as the convolution by kernel / largest singular value."""
     x = jnp.ones((1, 4, 4, 3))
-    for _ in range(60):
-        used = layer(x)
-    kernel = np.asarray(layer.kernel[...]).reshape(-1, 5)
-    plain = Conv(3, 5, rngs=nnx.Rngs(0))
-    plain.kernel[...] = layer.kernel[...] / np.linalg.svd(kernel, compute_uv=False)[0]
-    np.testing.assert_allclose(used, plain(x), atol=1e-4)
+
+    @fast_jit
+    def play():
+        layer = SpectralConv(3, 5, rngs=nnx.Rngs(0), kernel_init=nnx.initializers.normal(2.0))
+        graph, state = nnx.split(layer)
+
+        def call(_, state):
+            again = nnx.merge(graph, state)
+            again(x)
+            return nnx.state(again)
+
+        used = nnx.merge(graph, lax.fori_loop(0, 60, call, state))(x)
+        plain = Conv(3, 5, rngs=nnx.Rngs(0))
+        sigma = jnp.linalg.norm(layer.kernel[...].reshape(-1, 5), 2)
+        plain.kernel[...] = layer.kernel[...] / sigma
+        return used, plain(x)
+
+    used, plain = play()
+    np.testing.assert_allclose(used, plain, atol=1e-4)
 
 
 def test_he_keeps_the_size_of_signals_through_transposed_convolutions():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -40,50 +42,61 @@ def build(name, given=NOTHING):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_no_network_ignores_what_is_given(name):
     """Each number given moves the output, unless the network refuses it."""
-    _, n_in, n_out = NETWORKS[name]
+    n_out = NETWORKS[name][2]
     for given in (LABEL, NUMBERS, PICTURE, COLOUR, SMALLER):
         if given.kind in NO_USE.get(name, ()) or (name == "discriminator" and given is SMALLER):
             with pytest.raises(InputError, match=f"cannot use a given {given.kind}"):
                 build(name, given)
             continue
-        out, slopes = answer_and_slope(build(name, given), rows(4, n_in), rows(4, given.size, 1))
+        out, slopes = answer_and_slope(name, given)
         assert out.shape == (2 if name == "packed" else 4, n_out)
         assert np.all(np.abs(slopes).max(axis=0) > 0)
 
 
-def answer_and_slope(net, x, y):
-    """What the network makes of x and y, and the slope of a score of it in y."""
-    graph, state = nnx.split(net)
+@functools.partial(fast_jit, static_argnums=(0, 1))
+def answer_and_slope(name, given):
+    """What a network makes of x and y, and the slope of a score of it in y, what is given."""
+    net, x = build(name, given), rows(4, NETWORKS[name][1])
 
     def score(y):
-        out = nnx.merge(graph, state)(x, y)
+        out = net(x, y)
         return (jnp.tanh(out) ** 2).sum(), out
 
-    slopes, out = fast_jit(jax.grad(score, has_aux=True))(y)
+    slopes, out = jax.grad(score, has_aux=True)(rows(4, given.size, 1))
     return out, slopes
 
 
 def test_a_generators_label_is_more_latent():
-    told, plain = build("generator", LABEL), G.build(8, 64, nnx.Rngs(0))
-    z, y = rows(3, 5), jnp.eye(3)
-    np.testing.assert_array_equal(told(z, y), plain(jnp.concatenate([z, y], axis=1)))
+    @fast_jit
+    def play(z, y):
+        told, plain = build("generator", LABEL), G.build(8, 64, nnx.Rngs(0))
+        return told(z, y), plain(jnp.concatenate([z, y], axis=1))
+
+    np.testing.assert_array_equal(*play(rows(3, 5), jnp.eye(3)))
 
 
 def test_the_discriminator_projects_on_its_label():
     """w.f(x) + b + V_y.f(x) / sqrt(n); without the label it is the network it was."""
-    net, x = build("discriminator", LABEL), rows(3, 64)
-    seen, plain = net.features(x), build("discriminator")
-    np.testing.assert_allclose(seen, plain.features(x), rtol=1e-5)
-    projected = (np.asarray(net.classes.kernel[...]) * np.asarray(seen)).sum(axis=1)
-    wanted = plain(x) + projected[:, None] / np.sqrt(seen.shape[1])
-    np.testing.assert_allclose(net(x, jnp.eye(3)), wanted, rtol=1e-4, atol=1e-5)
+
+    @fast_jit
+    def play(x):
+        net, plain = build("discriminator", LABEL), build("discriminator")
+        return net(x, jnp.eye(3)), net.features(x), plain.features(x), plain(x), net.classes.kernel
+
+    out, seen, same, plain, kernel = map(np.asarray, play(rows(3, 64)))
+    np.testing.assert_allclose(seen, same, rtol=1e-5)
+    wanted = plain + (kernel * seen).sum(axis=1, keepdims=True) / np.sqrt(seen.shape[1])
+    np.testing.assert_allclose(out, wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_a_picture_given_is_further_channels():
-    net, joint = build("discriminator", COLOUR), ConvDiscriminator(8, 4, (4, 6))
-    x, y = rows(2, 64), rows(2, 192, 1)
-    both = jnp.concatenate([x.reshape(2, 8, 8, 1), y.reshape(2, 8, 8, 3)], axis=3).reshape(2, -1)
-    np.testing.assert_array_equal(net(x, y), joint.build(256, 1, nnx.Rngs(0))(both))
+    @fast_jit
+    def play(x, y):
+        net, joint = build("discriminator", COLOUR), ConvDiscriminator(8, 4, (4, 6))
+        both = jnp.concatenate([x.reshape(2, 8, 8, 1), y.reshape(2, 8, 8, 3)], axis=3)
+        return net(x, y), joint.build(256, 1, nnx.Rngs(0))(both.reshape(2, -1))
+
+    np.testing.assert_array_equal(*play(rows(2, 64), rows(2, 192, 1)))
 
 
 def test_waves_do_not_see_what_is_given():
