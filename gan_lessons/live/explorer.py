@@ -193,7 +193,7 @@ class Explorer:
     def turn(self, fresh: bool) -> float | None:
         """Advance once if it plays, and send the picture that is due.
 
-        Nobody sees anything where it is not on a page, and so nothing is drawn.
+        While it is not on a page nothing is drawn.
         """
         if fresh and self.sheet and not self.stage.hurried:
             self.sheet.stand_at(self._wanted)

@@ -14,13 +14,13 @@ from gan_lessons.training import knobs_of, traced
 
 
 class Failure(NamedTuple):
-    """What a panel saw that could not see: the error."""
+    """What stands for a panel's look when `see` raised: the error."""
 
     error: Exception
 
 
 class Looks:
-    """Looks at a state with the eyes of some panels.
+    """Shows a state to some panels.
 
     Each panel's `see` is traced by itself, so that one that raises costs no other its picture.
     The program depends on which terms the knobs switch on, and is compiled anew when these change.
