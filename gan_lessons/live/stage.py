@@ -9,8 +9,10 @@ wish starts another worker.
 
 from __future__ import annotations
 
+import atexit
 import collections
 import threading
+import weakref
 from typing import Any, Protocol
 
 from IPython import display as ipython
@@ -78,6 +80,7 @@ class Stage:
             self._leaving = False
             if self.worker is None or not self.worker.is_alive():
                 self.worker = threading.Thread(target=self._work, name=self.name, daemon=True)
+                _watch(self)
                 self.worker.start()
             self._bell.notify_all()
         self.face.tell()
@@ -242,6 +245,22 @@ class Stage:
             self.face.close()
         elif self.playing:
             self.ask(Pause())
+
+
+_at_work: weakref.WeakSet[Stage] = weakref.WeakSet()  # all stages that have had a worker
+
+
+def _watch(stage: Stage) -> None:
+    """Have its worker end before the interpreter does, which aborts if a thread is inside XLA."""
+    if not _at_work:
+        atexit.unregister(_end_workers)
+        atexit.register(_end_workers)
+    _at_work.add(stage)
+
+
+def _end_workers() -> None:
+    for stage in list(_at_work):
+        stage.close()
 
 
 _shown: list[Stage] = []  # all stages on a page
