@@ -54,6 +54,7 @@ class Run:
             raise InputError(
                 f"a run is of a config, like Config(), not {config!r}; `preset(name).config` is one"
             )
+        prepare()
         self.config, self.memory = config, memory
         self.learner = learner_of(config)
         self.knobs, self.seed = self._accepted(knobs), seed
@@ -301,7 +302,6 @@ def train(
 
     An interrupt (the stop button, Ctrl-C) keeps what was trained and returns the run so far.
     """
-    prepare()
     steps = int(check_number("steps", steps, 0, 1e12, integer=True))
     run, pace = Run(config, knobs, seed), Pace(0.2)  # seconds: an interrupt is answered soon
     try:

@@ -15,9 +15,9 @@ import jax
 def prepare() -> None:
     """Keep compiled programs on disk, and keep freed memory in the process. Once a process.
 
-    Importing the package changes nothing. The player, figures with sliders, `run.train` and the
-    command line call this when they are first used; whoever uses the engine alone may call it
-    too, or leave it.
+    Importing the package changes nothing. Runs (and so the player and the command line) and
+    figures with sliders call this when the first of them is made; whoever uses `init` and `advance`
+    alone may call it too, or leave it.
     """
     _cache_compiled_programs()
     _keep_freed_memory()
