@@ -40,7 +40,7 @@ class Objective:
     g_loss: Callable[[Logits, Logits], Scalar] = field(compare=False)
     optimum: Callable[[Array, Array], Array] | None = field(default=None, compare=False)
     measures: str = ""
-    equilibrium: float = math.nan
+    equilibrium: float = field(default=math.nan, compare=False)  # NaN does not equal itself
     source: str = ""
     log_loss: bool = False
     pairs_batch: bool = False
