@@ -11,6 +11,7 @@ import numpy as np
 
 from gan_lessons.live.panels.base import Panel
 from gan_lessons.training import knobs_of, traced
+from gan_lessons.training.knob_sets import switched_on
 
 
 class Failure(NamedTuple):
@@ -34,8 +35,8 @@ class Looks:
     def __call__(self, state: Any, knobs: Any) -> list[Any]:
         """What each panel sees, as NumPy arrays, or its `Failure`."""
         arrays = traced(knobs)
-        terms = [name for name, each in knobs_of(knobs).items() if each.term]
-        off = frozenset(name for name in terms if not np.any(getattr(arrays, name)))
+        terms = {name for name, each in knobs_of(knobs).items() if each.term}
+        off = frozenset(terms - switched_on(knobs))
         seen = jax.device_get(self._program(off, state, arrays))
         for i, panel in enumerate(self.panels):
             if not panel.traced:
