@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -41,7 +41,11 @@ def until_asked(work: Callable[[threading.Event], T]) -> T:
             os._exit(1)
 
     with _handling(ask), ThreadPoolExecutor(1) as worker:
-        return worker.submit(work, asked).result()
+        result = worker.submit(work, asked)
+        # A signal may reach another thread, and does not wake this one then.
+        while not wait([result], timeout=0.1).done:
+            pass
+        return result.result()
 
 
 @contextlib.contextmanager

@@ -115,6 +115,8 @@ class Reproduction:
                         break
                     yield from self._sweep(row, seeds)
                 left = [seed for seed in left if seed not in seeds]
+        with contextlib.suppress(OSError):  # not empty: something is under way elsewhere
+            (self.folder / "under-way").rmdir()
 
     def _claimed(self, row: Row, left: list[int], held: contextlib.ExitStack) -> list[int]:
         """Those of the seeds `left` that this process alone may train now; `held` keeps them."""
