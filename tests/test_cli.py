@@ -467,7 +467,7 @@ def test_a_folder_that_cannot_be_written_shows_before_training(
 ) -> None:
     (tmp_path / "file").write_text("not a folder")
     assert run_train(tmp_path / "file" / "run", "--steps", "1000000") == 1
-    assert "cannot save step 0" in one_sentence(capsys)
+    assert "cannot save" in one_sentence(capsys)
 
 
 def test_doctor_signs_every_line_and_fails_if_something_is_wrong(
