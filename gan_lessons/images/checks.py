@@ -49,6 +49,11 @@ def checked_pixels(given: Any) -> Float[np.ndarray, "n h w *c"]:
 
 def checked_labels(given: Any, n: int) -> Int[np.ndarray, " n"]:
     """Labels of n images as int32, or InputError."""
+    if _texts(given):
+        raise InputError(
+            "labels must be whole numbers, not texts; try kinds, labels = np.unique(labels, "
+            "return_inverse=True), with kinds as the class names"
+        )
     numbers = as_numbers("labels", given)
     whole = numbers.shape == (n,) and numbers.dtype.kind in "iu"
     if not whole or numbers.min() < 0 or numbers.max() >= MOST_CLASSES:
@@ -152,6 +157,14 @@ def _labels_hint(labels: np.ndarray, n: int) -> str:
     if labels.dtype.kind == "b" or (labels.dtype.kind == "f" and not (labels % 1).any()):
         return "; try labels.astype(int)"
     return f"; they go from {labels.min()} to {labels.max()}"
+
+
+def _texts(labels: Any) -> bool:
+    try:
+        array = np.asarray(labels)
+    except Exception:  # whatever is wrong with it is said elsewhere
+        return False
+    return array.size > 0 and isinstance(array.flat[0], (str, bytes))
 
 
 def _sizes(images: Any) -> str:

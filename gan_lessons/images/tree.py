@@ -53,7 +53,7 @@ class Tree:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            return self._leave(below or ".", f"cannot be opened ({error.strerror})")
+            return self._leave(below[:-1] or ".", f"cannot be opened ({error.strerror})")
         for entry in entries:
             if entry.name.lower() in DEBRIS or entry.name.startswith("._"):
                 continue
