@@ -149,10 +149,11 @@ def test_labels_are_one_hot_in_whatever_type():
     for kind in (float, int, np.int8, np.uint8, np.float16):
         assert Paired(np.eye(3), np.eye(3, dtype=kind)).given.shape == (3,)
     minimum = np.array([[1, -128], [1, 0]], np.int8)
-    for wrong in (np.eye(2) * 0.5, [[1, -1], [0, 1]], minimum, [[1, 1], [0, 1]], [[0], [1]]):
+    bad: list[Any] = [np.eye(2) * 0.5, [[1, -1], [0, 1]], minimum, [[1, 1], [0, 1]], [[0], [1]]]
+    for wrong in bad:
         with pytest.raises(InputError, match="one-hot"):
             Paired(np.eye(2), wrong)
-    for wrong, says in [
+    others: list[tuple[Any, str]] = [
         ([0, 1], "np.eye"),
         (["cat", "dog"], "text"),
         ([[1, 0], [0]], "equal length"),
@@ -160,6 +161,7 @@ def test_labels_are_one_hot_in_whatever_type():
         (np.ma.array(np.eye(2), mask=np.eye(2)), "masked"),
         (0, "dimension"),
         (None, "None"),
-    ]:
+    ]
+    for wrong, says in others:
         with pytest.raises(InputError, match=says):
             Paired(np.eye(2), wrong)

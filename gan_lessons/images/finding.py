@@ -19,6 +19,13 @@ from gan_lessons.images.wrappings import ERRORS, Stream, contents
 
 FILES = 10_000  # that are looked at in one folder and its subfolders
 DEEPEST = 8  # folders below it
+UNOPENED = {
+    b"\xfd7zXZ\0": "xz",
+    b"7z\xbc\xaf": "7-Zip",
+    b"Rar!": "RAR",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"\x1f\x9d": "compress",
+}
 
 
 @dataclass(frozen=True)
@@ -131,9 +138,10 @@ class Search:
                 return None
         if same := [f"holds {each}" for each in self.known if each.is_in(data)]:
             return same[0]
-        if len(data) != whole[0].length:
-            ends = "ends after" if len(data) < whole[0].length else "holds more than"
-            return f"{ends} {min(len(data), whole[0].length)} of {whole[0].length} bytes"
+        if len(data) < whole[0].length:
+            return f"ends after {len(data)} of {whole[0].length} bytes"
+        if len(data) > whole[0].length:
+            return f"holds more than {whole[0].length} bytes"
         return "is damaged or of another set: the checksum of its content is wrong"
 
     def _likely(self, name: str) -> bool:
@@ -184,6 +192,9 @@ def _other(head: bytes) -> str | None:
         return "is a pointer of Git LFS, not the file itself"
     if head.startswith((b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5")):
         return "is a pickle, which could run anything and is not opened; take the binary version"
+    for sign, packer in UNOPENED.items():
+        if head.startswith(sign):
+            return f"is packed by {packer}, which is not opened here; unpack it"
     if head.startswith(b"\x93NUMPY"):
         return "is a NumPy array, and not a file as it was published"
     return None

@@ -94,7 +94,9 @@ def _folder(path: str | os.PathLike[str]) -> Path:
             return folder
     except (TypeError, ValueError):
         raise InputError(f"{path!r} is not the path of a folder of images") from None
-    raise InputError(f"{printable(folder)} {what}; give the folder that holds your images")
+    packed = folder.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+    first = "unpack it and " if packed else ""
+    raise InputError(f"{printable(folder)} {what}; {first}give the folder that holds your images")
 
 
 def _read_all(

@@ -93,9 +93,8 @@ def classes(
 
     Raises: InputError where the folders are parts of a split set, like train and test.
     """
-    around, paths = _unwrapped([name.split("/") for name in files])
-    tops = Counter(path[0] for path in paths if len(path) > 1)
-    loose = ["/".join(path) for path in paths if len(path) == 1]
+    around, loose, paths = _unwrapped([name.split("/") for name in files])
+    tops = Counter(path[0] for path in paths)
     parts = {part: top for top in sorted(tops) for part in _parts(top)}
     if len(parts) > 1:
         raise InputError(
@@ -118,15 +117,16 @@ def classes(
     return labels, tuple(map(printable, kinds.tolist())), notes
 
 
-def _unwrapped(paths: list[list[str]]) -> tuple[str, list[list[str]]]:
-    """The folders that hold all of `paths` and others, as "a/b/", and the paths below them."""
-    around = ""
-    while len({path[0] if len(path) > 1 else "" for path in paths}) == 1 and any(
-        len(path) > 2 for path in paths
-    ):
+def _unwrapped(paths: list[list[str]]) -> tuple[str, list[str], list[list[str]]]:
+    """The folders around all folders, as "a/b/", the files beside them, and the paths in them."""
+    around, loose = "", []
+    while True:
+        loose += [f"{around}{path[0]}" for path in paths if len(path) == 1]
+        paths = [path for path in paths if len(path) > 1]
+        if len({path[0] for path in paths}) != 1 or max(map(len, paths)) == 2:
+            return around, loose, paths
         around += f"{paths[0][0]}/"
         paths = [path[1:] for path in paths]
-    return around, paths
 
 
 def _parts(name: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def packed(data: bytes) -> list[bytes]:
         file.writestr("train-images-idx3-ubyte", data)
         file.writestr("more/data_batch_1.bin.gz", gzip.compress(data))
     for kind in ("w:gz", "w"):
-        with tarfile.open(fileobj=archive, mode=kind, format=tarfile.PAX_FORMAT) as file:
+        with tarfile.open(fileobj=archive, mode=cast(Any, kind), format=tarfile.PAX_FORMAT) as file:
             info = tarfile.TarInfo("cifar-10-batches-bin/données_batch_1.bin")
             info.size = len(data)
             file.addfile(info, io.BytesIO(data))

@@ -29,7 +29,7 @@ def idx(array: np.ndarray) -> bytes:
     return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 
-def archive(files: dict[str, bytes], kind: str = "w:gz") -> bytes:
+def archive(files: dict[str, bytes], kind: Any = "w:gz") -> bytes:
     whole = io.BytesIO()
     with tarfile.open(fileobj=whole, mode=kind) as tar:
         for name, data in files.items():
@@ -315,6 +315,7 @@ NEAR: dict[str, tuple[dict[str, bytes], str]] = {
         "Git LFS",
     ),
     "another format": ({"mnist_train.csv": b"label,1x1,1x2"}, r"mnist_train\.csv does not start"),
+    "7-Zip": ({"mnist.7z": b"7z\xbc\xaf\x27\x1c?"}, r"mnist\.7z is packed by 7-Zip"),
     "no zip": ({"mnist.zip": b"PK\3\4" + b"?" * 99}, r"mnist\.zip cannot be read"),
 }
 

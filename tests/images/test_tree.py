@@ -79,6 +79,13 @@ def test_folders_around_the_classes_do_not_count(around, tmp_path, said):
     assert images.skipped == ()
 
 
+def test_a_loose_image_on_any_level_is_named(tmp_path, said):
+    put(tmp_path / "mine" / "mine", *PETS)
+    put(tmp_path, "mine/cover.png")
+    assert read(tmp_path).labels is None
+    assert "no labels, because 1 lie beside the folders cats, dogs: mine/cover.png" in said()
+
+
 @pytest.mark.parametrize(
     "parts",
     [
