@@ -28,6 +28,8 @@ LARGEST = 1e18  # the square of such a number is still finite in float32
 class Empirical(Distribution):
     """The user's own data: `sample` draws rows with replacement, there is no density.
 
+    Rows that float32 makes equal are counted and printed; see `as_single` for what is refused.
+
     A pytree with one leaf, `points`; compared and hashed by content. Rows whose shape has two or
     three sides are pictures, with one side they are sounds, and without a shape points.
 

@@ -19,6 +19,7 @@ from gan_lessons.images.wrappings import ERRORS, Stream, contents
 
 FILES = 10_000  # that are looked at in one folder and its subfolders
 DEEPEST = 8  # folders below it
+PACKED = (".zip", ".gz", ".tgz", ".tar", ".bz2")
 UNOPENED = {
     b"\xfd7zXZ\0": "xz",
     b"7z\xbc\xaf": "7-Zip",
@@ -50,15 +51,14 @@ class Content:
 
     def is_in(self, data: bytes) -> bool:
         """Whether `data` are this content, by length and checksum."""
-        kind, _, digits = self.digest.partition(":")
-        if kind == "git":
-            kind, data_of = "sha1", hashlib.sha1(b"blob %d\0" % len(data), usedforsecurity=False)
-        else:
-            data_of = hashlib.new(kind, usedforsecurity=False)
         if len(data) != self.length:
             return False
-        data_of.update(data)
-        return data_of.hexdigest() == digits
+        kind, _, digits = self.digest.partition(":")
+        made = hashlib.new("sha1" if kind == "git" else kind, usedforsecurity=False)
+        if kind == "git":
+            made.update(b"blob %d\0" % len(data))
+        made.update(data)
+        return made.hexdigest() == digits
 
 
 @dataclass
@@ -83,27 +83,24 @@ class Search:
         """Look at every file of a folder and its subfolders, those first that fit by their name."""
         if not os.path.exists(folder):
             return
-        files = self._files(folder)
-        if len(files) == FILES:
-            self.misses.append(f"{folder}: only the first {FILES} files were looked at")
-        for path in sorted(files, key=lambda path: not self._likely(path.name)):
+        for path in sorted(self._files(folder), key=lambda path: not self._likely(path.name)):
             if not self.missing:
                 return
-            self.look_at(path)
+            self.look_at(path, str(path.relative_to(folder)))
 
-    def look_at(self, path: Path) -> None:
-        """Look at one file and all that is packed in it."""
+    def look_at(self, path: Path, below: str = "") -> None:
+        """Look at one file, called `below` in the folder that is searched, and all packed in it."""
         judged: list[tuple[str, str | None]] = []
         fault = ""
         try:
             for name, stream in contents(path):
-                judged.append((name, self._judge(name, stream)))
+                judged.append((name, self._judge(name, stream, _key(below))))
                 if not self.missing:
                     return
         except ERRORS as error:
             fault = f"cannot be read: {getattr(error, 'strerror', None) or error}"
         likely = self._likely(path.name)
-        if fault and likely:
+        if fault and (likely or path.suffix.lower() in PACKED):
             self.misses.append(f"{path} {fault}")
         elif len(judged) == 1 and judged[0][1] and (likely or self._likely(judged[0][0])):
             self.misses.append(f"{path} {judged[0][1]}")
@@ -114,7 +111,7 @@ class Search:
                 names = ", ".join(name for name, _ in judged[:4])
                 self.misses.append(f"{path} holds {names}, and none of them is wanted")
 
-    def _judge(self, name: str, stream: Stream) -> str | None:
+    def _judge(self, name: str, stream: Stream, where: str) -> str | None:
         """Take what is wanted, or say what is wrong with `stream`."""
         shape = idx_shape(stream.head)
         if shape is not None:
@@ -136,8 +133,11 @@ class Search:
             if each.is_in(data):
                 self.found[each.name] = data
                 return None
-        if same := [f"holds {each}" for each in self.known if each.is_in(data)]:
-            return same[0]
+        for twin in self.known:
+            if twin.is_in(data):
+                # In a folder of that set's name it is where it should be.
+                named = [each.set for each in self.known if _key(each.set) in where]
+                return None if twin.set == max(named, key=len, default="") else f"holds {twin}"
         if len(data) < whole[0].length:
             return f"ends after {len(data)} of {whole[0].length} bytes"
         if len(data) > whole[0].length:
@@ -150,7 +150,7 @@ class Search:
         return any(_key(each.set) in key or _stem(each.name) in key for each in self.missing)
 
     def _files(self, folder: Path) -> list[Path]:
-        """At most FILES files in `folder`, or itself; each folder once, through links or not."""
+        """About FILES files in `folder`, or itself; each folder once, through links or not."""
         if os.path.isfile(folder):
             return [folder]
         files: list[Path] = []
@@ -164,8 +164,9 @@ class Search:
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             paths = (os.path.join(where, name) for name in sorted(names) if name[0] != ".")
             files.extend(Path(path) for path in paths if os.path.isfile(path))
-            if len(files) >= FILES:
-                return files[:FILES]
+            if max(len(files), len(seen)) >= FILES:
+                self.misses.append(f"{folder}: only a part of it was looked at, as it is very full")
+                return files
         return files
 
     def _unread(self, error: OSError) -> None:

@@ -196,8 +196,8 @@ def _loaded(name: str, split: str, size: int) -> ImageSet:
 
 def known_contents(name: str) -> list[Content]:
     """What is in the files of the set called `name` in DOWNLOADS."""
-    rows = CONTENTS[name].replace("\\\n", " ").strip().splitlines()
-    return [Content(name, file, int(size), digest) for file, size, digest in map(str.split, rows)]
+    rows = map(str.split, CONTENTS[name].strip().splitlines())
+    return [Content(name, file, int(length), digest) for file, length, digest in rows]
 
 
 def _read(name: str, split: str) -> tuple[np.ndarray, np.ndarray]:

@@ -97,9 +97,10 @@ def classes(
     tops = Counter(path[0] for path in paths)
     parts = {part: top for top in sorted(tops) for part in _parts(top)}
     if len(parts) > 1:
+        of_set = [top for top in sorted(tops) if [*_parts(top)]]
         raise InputError(
-            f"{_listed(list(tops))} are parts of a split set and no classes; give one of them, "
-            f"such as .../{printable(around)}{next(iter(parts.values()))}"
+            f"{_listed(of_set)} are parts of a split set and no classes; give one of them, "
+            f"such as .../{printable(around + parts.get('train', of_set[0]))}"
         )
     if len(tops) < 2:
         return None, (), []
@@ -113,6 +114,9 @@ def classes(
     here = {name.removeprefix(around) for name in folders if name.startswith(around)}
     if empty := sorted(name for name in here - {*names} if "/" not in name):
         notes.append(f"no image in {_listed(empty)}")
+    below = sorted({path[1] for path in paths if len(path) > 2 and [*_parts(path[1])]})
+    if len({part for name in below for part in _parts(name)}) > 1:
+        notes.append(f"{_listed(below)} in the classes are read alike")
     kinds, labels = np.unique([path[0] for path in paths], return_inverse=True)
     return labels, tuple(map(printable, kinds.tolist())), notes
 

@@ -17,6 +17,7 @@ from gan_lessons.errors import InputError
 DEEPEST = 4  # wrappings around one content
 LARGEST = 1 << 28  # bytes that one content or archive may unpack to
 WORK = 1 << 30  # bytes that are read for one file, at all depths together
+PRICE = 1 << 16  # that opening anything counts as, so that there cannot be too many
 MEMBERS = 2000  # of one archive that are looked at
 
 # What a broken or hostile file can raise. An encrypted zip raises RuntimeError, one that is packed
@@ -39,6 +40,7 @@ class Stream(io.RawIOBase):
 
     def __init__(self, file: IO[bytes], work: list[int], size: int | None) -> None:
         self.file, self.work, self.size, self.left = file, work, size, LARGEST
+        work[0] -= PRICE
         self.head = self._rest = file.read(512)
 
     def readable(self) -> bool:

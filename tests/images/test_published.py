@@ -1,4 +1,4 @@
-"""The published sets: their file formats, and files that people put there by hand."""
+"""The published sets, as people put their files there by hand."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import bz2
 import gzip
 import hashlib
 import io
-import os
-import struct
 import subprocess
-import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,26 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis.extra import numpy as arrays
 
 from gan_lessons.errors import InputError
-from gan_lessons.images import DOWNLOADS, LOADERS, formats, image_set, mnist, published, wrappings
+from gan_lessons.images import DOWNLOADS, LOADERS, image_set, mnist, published
 from gan_lessons.images.finding import Content, Search
-
-
-def idx(array: np.ndarray) -> bytes:
-    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
-
-
-def archive(files: dict[str, bytes], kind: Any = "w:gz") -> bytes:
-    whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode=kind) as tar:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return whole.getvalue()
+from tests.images.test_formats import archive, idx
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
@@ -47,42 +29,6 @@ def zipped(files: dict[str, bytes]) -> bytes:
     return whole.getvalue()
 
 
-@settings(deadline=None, max_examples=50)
-@given(array=arrays.arrays(np.uint8, arrays.array_shapes(max_dims=4, max_side=5)))
-def test_idx_data_come_back(array, tmp_path_factory):
-    path = tmp_path_factory.mktemp("idx") / "a.gz"
-    for data in (gzip.compress(idx(array), 1), idx(array)):
-        path.write_bytes(data)
-        assert np.array_equal(formats.read_idx(path), array)
-    assert np.array_equal(formats.read_idx(idx(array)), array)
-
-
-ARRAY = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
-WHOLE = gzip.compress(idx(ARRAY))
-NO_IDX = {
-    "empty": b"",
-    "no gzip": b"no gzip at all",
-    "gzip cut off": WHOLE[:-12],
-    "gzip with a wrong byte": WHOLE[:20] + b"?" + WHOLE[21:],
-    "nothing packed": gzip.compress(b""),
-    "half a magic number": gzip.compress(b"\0\0\x08"),
-    "numbers of another type": gzip.compress(b"\0\0\x0d" + idx(ARRAY)[3:]),
-    "nine dimensions": gzip.compress(b"\0\0\x08\x09" + idx(ARRAY)[4:]),
-    "sizes cut off": gzip.compress(idx(ARRAY)[:9]),
-    "a byte too few": gzip.compress(idx(ARRAY)[:-1]),
-    "a byte too many": gzip.compress(idx(ARRAY) + b"?"),
-    "huge": gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 2**31, 2**31, 2**31) + b"?" * 50),
-    "an empty archive": archive({}),
-}
-
-
-def test_what_is_no_idx_file_is_refused(tmp_path):
-    for data in NO_IDX.values():
-        (tmp_path / "a.gz").write_bytes(data)
-        with pytest.raises(InputError, match=r"a\.gz cannot be read"):
-            formats.read_idx(tmp_path / "a.gz")
-
-
 RECORDS = np.random.default_rng(0).integers(0, 256, (6, 2, 3073)).astype(np.uint8)
 RECORDS[:, :, 0] %= 10
 BATCHES = {f"data_batch_{i}.bin": RECORDS[i - 1].tobytes() for i in (3, 1, 2, 5, 4)}
@@ -91,33 +37,7 @@ IN_FOLDER = {f"cifar-10-batches-bin/{name}": data for name, data in BATCHES.item
 CIFAR = archive({"cifar-10-batches-bin/readme.html": b"hello", **IN_FOLDER})
 
 
-def test_cifar_batches_come_in_order_with_channels_last():
-    images, labels = formats.read_cifar([RECORDS[0].tobytes(), RECORDS[1].tobytes()])
-    records = RECORDS[:2].reshape(4, 3073)
-    assert np.array_equal(labels, records[:, 0])
-    assert images.shape == (4, 32, 32, 3)
-    assert np.array_equal(images[3, 3, 7], records[3, 1 + 3 * 32 + 7 :: 1024])
-    for bad in ([], [b"?"], [RECORDS[0].tobytes(), b"?"]):
-        with pytest.raises(InputError, match="3073"):
-            formats.read_cifar(bad)
-
-
-def test_what_would_unpack_to_too_much_is_refused(tmp_path, monkeypatch):
-    path = tmp_path / "a.gz"
-    for limit in ("LARGEST", "WORK"):
-        with monkeypatch.context() as patch:
-            patch.setattr(wrappings, limit, 2000)
-            for data in (gzip.compress(bytes(5000)), archive({"a": bytes(5000)})):
-                path.write_bytes(data)
-                with pytest.raises(InputError, match="cannot be read"):
-                    wrappings.content(path, 10**6)
-    path.write_bytes(gzip.compress(bytes(50)))
-    with pytest.raises(InputError, match="more than 20 bytes"):
-        wrappings.content(path, 20)
-
-
-# ---- the sets, from files as their publishers make them but tiny
-
+# Files as their publishers make them, but tiny.
 RNG = np.random.default_rng(0)
 FILES: dict[str, dict[str, bytes]] = {"cifar-10": dict(sorted(BATCHES.items()))}
 for _name in ("mnist", "fashion-mnist", "kmnist"):
@@ -276,6 +196,14 @@ def test_cifar_is_read_packed_unpacked_or_in_parts(room):
                 file.unlink()
 
 
+def test_other_sets_in_folders_of_their_own_are_not_remarked_on(room, tmp_path, capsys):
+    put(room / "fashion-mnist", FILES["fashion-mnist"])
+    put(room / "KMNIST" / "raw", FILES["kmnist"])
+    put(tmp_path / "cache" / "gan-lessons" / "data" / "mnist", FILES["mnist"])
+    assert len(mnist()) == 20
+    assert capsys.readouterr() == ("", "")
+
+
 def test_sets_that_share_their_file_names_are_told_apart_by_content(room, capsys):
     put(room / "a", renamed("{}.gz".format, gzip.compress)(FILES["fashion-mnist"]))
     put(room / "b", FILES["mnist"])
@@ -301,6 +229,10 @@ NEAR: dict[str, tuple[dict[str, bytes], str]] = {
     ),
     "one bit": ({PICTURES: IMAGES[:-1] + bytes([IMAGES[-1] ^ 1]), LABELLED: LABELS}, "checksum"),
     "another set": (FILES["fashion-mnist"], f"{PICTURES} holds {PICTURES} of fashion-mnist"),
+    "another set in its place": (
+        {f"mnist/{name}": data for name, data in FILES["kmnist"].items()},
+        f"{PICTURES} holds {PICTURES} of kmnist",
+    ),
     "another split": (
         {f"{PICTURES}.gz": FILES["mnist"]["t10k-images-idx3-ubyte"]},
         "shape .10, 28, 28.",
@@ -316,6 +248,7 @@ NEAR: dict[str, tuple[dict[str, bytes], str]] = {
     ),
     "another format": ({"mnist_train.csv": b"label,1x1,1x2"}, r"mnist_train\.csv does not start"),
     "7-Zip": ({"mnist.7z": b"7z\xbc\xaf\x27\x1c?"}, r"mnist\.7z is packed by 7-Zip"),
+    "a broken archive": ({"archive.zip": zipped({"a": IMAGES})[:-30]}, r"archive\.zip cannot be"),
     "no zip": ({"mnist.zip": b"PK\3\4" + b"?" * 99}, r"mnist\.zip cannot be read"),
 }
 
@@ -346,6 +279,13 @@ def test_a_room_that_is_not_there_or_cannot_be_read_is_named(room, monkeypatch, 
     search = Search([Content("mnist", PICTURES, 5, "md5:00")], [])
     search._unread(PermissionError(13, "Permission denied", str(room)))
     assert search.misses == [f"{room} cannot be opened: Permission denied"]
+
+
+def test_a_very_full_folder_is_not_searched_without_end(room, monkeypatch):
+    put(room, {f"{number:02}/{number}": b"?" for number in range(30)} | {"99/last": IMAGES})
+    monkeypatch.setattr("gan_lessons.images.finding.FILES", 20)
+    with pytest.raises(InputError, match="only a part of it was looked at"):
+        mnist()
 
 
 def test_a_good_copy_beside_a_bad_one_is_taken(room, capsys):
@@ -390,6 +330,7 @@ def test_the_real_set_as_debian_packs_it(monkeypatch):
     test = DOWNLOADS["fashion-mnist"]("test")
     assert np.array_equal(np.bincount(test.labels), [1000] * 10)
     assert round((test.images.mean() + 1) / 2, 2) == 0.29
+    monkeypatch.setenv("GAN_LESSONS_DATA", str(DEBIAN))
     monkeypatch.setattr(published, "download", lambda *_: (_ for _ in ()).throw(InputError("no")))
     with pytest.raises(InputError, match="holds t10k-images-idx3-ubyte of fashion-mnist"):
         mnist("test")
@@ -397,4 +338,3 @@ def test_the_real_set_as_debian_packs_it(monkeypatch):
 
 def test_what_is_loaded_without_being_asked_for_needs_no_net():
     assert not set(LOADERS) & set(DOWNLOADS)
-    assert os.sep not in "".join(DOWNLOADS)

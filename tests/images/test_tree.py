@@ -111,6 +111,15 @@ def test_parts_of_a_split_set_are_no_classes(parts, inside, around, tmp_path):
     assert (tmp_path / one).is_dir() and around in one
 
 
+def test_parts_inside_the_classes_are_remarked_on(tmp_path, said):
+    put(tmp_path, "cats/train/a.png", "cats/test/a.png", "dogs/train/a.png")
+    assert read(tmp_path).labels.tolist() == [0, 0, 1]
+    assert "test, train in the classes are read alike" in said()
+    put(tmp_path, "train/a.png", "val/a.png")
+    with pytest.raises(InputError, match=r"^train, val are parts .* such as \.\.\./train$"):
+        read(tmp_path)
+
+
 @pytest.mark.parametrize("kinds", [("bus", "car", "train"), ("exam", "test"), ("devil", "tester")])
 def test_a_class_may_be_called_like_one_part(kinds, tmp_path):
     put(tmp_path, *(f"{kind}/a.png" for kind in kinds))
