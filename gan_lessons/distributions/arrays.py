@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from gan_lessons.distributions.base import GIVEN_KINDS, Batch, Box, Distribution, Given
-from gan_lessons.distributions.checks import check_array
+from gan_lessons.distributions.checks import check_array, check_numbers
+from gan_lessons.distributions.handed import as_numbers, as_single
 from gan_lessons.distributions.numerics import padded_box
 from gan_lessons.errors import InputError, check_choice
 
@@ -27,6 +28,8 @@ LARGEST = 1e18  # the square of such a number is still finite in float32
 class Empirical(Distribution):
     """The user's own data: `sample` draws rows with replacement, there is no density.
 
+    Rows that float32 makes equal are counted and printed; see `as_single` for what is refused.
+
     A pytree with one leaf, `points`; compared and hashed by content. Rows whose shape has two or
     three sides are pictures, with one side they are sounds, and without a shape points.
 
@@ -36,18 +39,19 @@ class Empirical(Distribution):
             must be dim.
 
     Raises:
-        InputError: NaN or infinite values, strings, objects, wrong rank, fewer than two rows.
+        InputError: NaN, infinite or masked values, strings, dates, objects, wrong rank, fewer than
+            two rows, and rows that only differ in digits that float32 does not keep.
     """
 
     points: Float[Array, "n dim"]
     _shape: tuple[int, ...] | None  # as it was given
 
     def __init__(self, points: Any, shape: Sequence[int] | None = None) -> None:
-        rows = check_array("points", points, rank=2, low=-LARGEST, high=LARGEST)
+        rows = check_numbers("points", points, rank=2, low=-LARGEST, high=LARGEST)
         if len(rows) < 2:
             raise InputError("points must have at least two rows, one for each example, not one")
         sides = None if shape is None else _sides("shape", shape, rows.shape[1])
-        self.__dict__.update(points=jnp.asarray(rows.astype(np.float32)), _shape=sides)
+        self.__dict__.update(points=jnp.asarray(as_single("points", rows)), _shape=sides)
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], Any]:
         return (self.points,), self._shape
@@ -138,7 +142,7 @@ class Paired(Empirical):
         sides = _sides("given_shape", given_shape, size)
         if about == "picture" and len(sides) not in (2, 3):
             raise InputError(f"the given_shape of a picture is (h, w) or (h, w, c), not {sides}")
-        conditions = jnp.asarray(rows.astype(np.float32))
+        conditions = jnp.asarray(as_single("given", rows))
         self.__dict__.update(conditions=conditions, given=Given(about, sides))
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], Any]:
@@ -165,12 +169,12 @@ class Paired(Empirical):
 
 def _conditions(given: Any, n: int, about: str) -> np.ndarray:
     """`given` as an array [n, k] that fits what it is about, or `InputError`."""
-    if about == "label" and np.ndim(given) == 1:
+    if about == "label" and as_numbers("labels", given).ndim == 1:
         raise InputError("labels must be one-hot rows [n, classes]; try np.eye(classes)[labels]")
-    rows = check_array("given", given, rank=2, low=-LARGEST, high=LARGEST)
+    rows = check_numbers("given", given, rank=2, low=-LARGEST, high=LARGEST)
     if len(rows) != n:
         raise InputError(f"there are {n} points, but {len(rows)} rows of given")
-    if about == "label" and (np.any(rows.max(1) != 1) or np.any(np.abs(rows).sum(1) != 1)):
+    if about == "label" and np.any((rows.max(1) != 1) | ((rows != 0).sum(1) != 1)):
         raise InputError("a label must be one-hot: a 1 at its class and 0 elsewhere")
     return rows
 

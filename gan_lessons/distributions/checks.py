@@ -1,12 +1,12 @@
-"""What the fields of a distribution may hold, and how arrays are checked."""
+"""What the fields of a distribution and the arrays of examples may hold."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
+from gan_lessons.distributions.handed import as_numbers
 from gan_lessons.errors import InputError, check_number
 
 TINY, HUGE = 1e-6, 1e6  # sizes in this range keep float32 densities finite
@@ -38,20 +38,23 @@ def check_field(owner: str, name: str, value: object) -> Any:
 
 def check_array(what: str, value: object, rank: int, low: float, high: float) -> np.ndarray:
     """`value` as a NumPy array of `rank` with all entries in [low, high], or `InputError`."""
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError):
-        raise InputError(f"{what} must be an array of numbers with rows of equal length") from None
-    if not any(jnp.issubdtype(array.dtype, kind) for kind in (jnp.floating, jnp.integer)):
-        raise InputError(f"{what} must be plain numbers (int or float), not dtype {array.dtype}")
+    array = check_numbers(what, value, rank, low, high)
+    return array.astype(np.promote_types(array.dtype, np.float32))
+
+
+def check_numbers(what: str, value: object, rank: int, low: float, high: float) -> np.ndarray:
+    """The same in the type that `value` has, so that whole numbers stay exact."""
+    array = as_numbers(what, value)
+    if array.dtype == bool:
+        raise InputError(f"{what} must be numbers, not true or false; try x.astype(float)")
     if array.ndim != rank or array.size == 0:
         hint = "; try x[:, None] for one dimension, x.reshape(len(x), -1) for images"
         raise InputError(
             f"{what} must have {rank} dimension(s) and not be empty, but the shape is {array.shape}"
             + (hint if rank == 2 else "")
         )
-    array = array.astype(np.promote_types(array.dtype, np.float32))
-    bad = np.argwhere(~((array >= low) & (array <= high)))  # written so that NaN is bad too
+    wide = array.astype(np.promote_types(array.dtype, np.float32), copy=False)  # float16 ends early
+    bad = np.argwhere(~((wide >= low) & (wide <= high)))  # written so that NaN is bad too
     if len(bad):
         raise InputError(
             f"{what} must be numbers from {low:g} to {high:g}, but {len(bad)} of {array.size} "

@@ -2,7 +2,7 @@
 
 A file is looked for in the folder that GAN_LESSONS_DATA names (say, a classroom's, which may be
 read-only), then in the user's cache, and only then on the net. Wherever it comes from, its SHA-256
-must be right.
+must be right. (What people put there by hand in another packing: see `finding`.)
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import http.client
 import os
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -46,40 +47,58 @@ class Source:
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: gan-lessons/data in XDG_CACHE_HOME, else in ~/.cache."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    """Where downloads are kept: gan-lessons/data in XDG_CACHE_HOME, else in ~/.cache.
+
+    For a user without a home it is in the folder for temporary files.
+    """
+    home = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    if home.startswith("~"):  # a user without a home
+        home = tempfile.gettempdir()
     return Path(home) / "gan-lessons" / "data"
+
+
+def classroom_folder() -> Path | None:
+    """The folder (or file) that the environment variable GAN_LESSONS_DATA names, or None."""
+    named = os.environ.get("GAN_LESSONS_DATA")
+    return Path(os.path.expanduser(named)) if named else None
 
 
 def fetch(source: Source, folder: Path | None = None, timeout: float = 20) -> Path:
     """The path of a good copy of `source`, downloaded into `folder` if there is none.
 
-    A partial download is kept beside it as NAME.part and resumed, even by a later call. Several
-    processes may fetch the same file at once: each writes a file of its own, and the last to finish
-    replaces the others.
-
     Args:
         folder: in place of `cache_folder()`.
         timeout: seconds without any data after which an address counts as dead, .1 to 600.
 
-    Raises: InputError if no address delivers, with what to put where by hand, and if `folder`
-        cannot be written to.
+    Raises: as `download`.
     """
     check_number("timeout", timeout, 0.1, 600)
-    if classroom := os.environ.get("GAN_LESSONS_DATA"):
-        shared = Path(classroom).expanduser() / source.name
+    if room := classroom_folder():
+        shared = room / source.name
         if _fits(shared, source):
             return shared
     path = (folder or cache_folder()) / source.name
-    if not _fits(path, source):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _download(source, path, timeout)
-        except OSError as error:
-            raise InputError(
-                f"cannot write {path}: {error.strerror or error}; free some space, or set "
-                "XDG_CACHE_HOME to a folder of yours"
-            ) from None
+    return path if _fits(path, source) else download(source, path, timeout)
+
+
+def download(source: Source, path: Path, timeout: float = 20) -> Path:
+    """`path`, with a good copy of `source` downloaded to it.
+
+    A partial download is kept beside it as NAME.part and resumed, even by a later call. Several
+    processes may fetch the same file at once: each writes a file of its own, and the last to finish
+    replaces the others.
+
+    Raises: InputError if no address delivers, with what to put where by hand, and if `path` cannot
+        be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _download(source, path, timeout)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}; free some space, or set "
+            "XDG_CACHE_HOME to a folder of yours"
+        ) from None
     return path
 
 
@@ -88,10 +107,10 @@ def _fits(path: Path, source: Source) -> bool:
     try:
         if path.stat().st_size == source.bytes and _sha256(path) == source.sha256:
             return True
-        _say(f"{path} is damaged or another file, so it is not used")
+        say(f"{path} is damaged or another file, so it is not used")
     except OSError as error:
         if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
-            _say(f"{path} cannot be read: {error.strerror}")
+            say(f"{path} cannot be read: {error.strerror}")
     return False
 
 
@@ -100,7 +119,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 

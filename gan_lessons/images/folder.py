@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import UInt8
 
 from gan_lessons.errors import InputError, check_number
+from gan_lessons.images.checks import DARK
+from gan_lessons.images.pictures import moves, read_image
 from gan_lessons.images.sets import ImageSet
+from gan_lessons.images.tree import NAMED, Tree, classes, printable
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-# Formats of photographs and drawings. Pillow knows more, but some of them start other programs.
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "ICO")
 MEMORY = 1 << 30  # bytes of float32 that a folder may become
 
 
@@ -29,7 +24,7 @@ class FolderSet(ImageSet):
 
     Attributes:
         files: paths of the images below the folder, in the order of `images`.
-        skipped: one text "PATH: REASON" for each file that could not be read.
+        skipped: one text "PATH: REASON" for each file or folder that was left out.
     """
 
     files: tuple[str, ...] = ()
@@ -41,12 +36,15 @@ def image_folder(path: str | os.PathLike[str], size: int = 64, colour: bool = Tr
 
     Each image is turned upright as its EXIF data say, laid on white if it is transparent, cropped
     to the square in its middle, and resized without aliasing. Palettes, CMYK and 16 bits are
-    converted to 8-bit RGB or grey; of an animation the first picture is taken. Hidden files are
-    ignored, and a bad file does not stop the others: what was skipped, and why, is printed and
-    kept in `skipped`.
+    converted to 8-bit RGB or grey; of an animation the first picture is taken. The content of a
+    file decides, not its name. Links are followed, each folder once. What the system leaves in
+    folders (such as .DS_Store) is ignored. Anything else that is left out, and why, is printed and
+    kept in `skipped`; a bad file does not stop the others.
 
     If every image lies in a subfolder, and there are at least two of them, the subfolders are the
-    classes, in alphabetical order.
+    classes, in alphabetical order, and are printed with their counts. A folder around all of them
+    does not count. Where images lie beside such folders there are no labels, which is said, as are
+    animations, images that occur twice, and sets that are nearly black.
 
     Args:
         path: the folder.
@@ -54,116 +52,80 @@ def image_folder(path: str | os.PathLike[str], size: int = 64, colour: bool = Tr
         colour: [n, size, size, 3] if true, else [n, size, size] in grey (ITU-R 601 luma).
 
     Raises: InputError if there is no such folder, if fewer than two images can be read, if all are
-        the same, and if they would take more than 1 GiB of memory.
+        the same, if they would take more than 1 GiB of memory, and if the folders are not classes
+        but the parts of a split set, such as train and test.
     """
     size = int(check_number("image size", size, 4, 512, integer=True))
-    folder = Path(path).expanduser()
-    names = list(_names(folder))
-    need = len(names) * size * size * (3 if colour else 1) * 4
+    tree = Tree(_folder(path))
+    need = len(tree.files) * size * size * (3 if colour else 1) * 4
     if need > MEMORY:
         raise InputError(
-            f"{len(names)} files at {size}x{size} would take {need / MEMORY:.1f} GiB; choose a "
-            "smaller size, colour=False, or a folder of fewer images"
+            f"{len(tree.files)} files at {size}x{size} would take {need / MEMORY:.1f} GiB; choose "
+            "a smaller size, colour=False, or a folder of fewer images"
         )
-    images, skipped = _read_all(folder, names, size, colour)
-    _report(folder, images, skipped)
-    labels, kinds = _subfolders(list(images))
-    pixels = np.stack(list(images.values()))
-    return FolderSet(pixels, labels, folder.resolve().name, kinds, tuple(images), skipped)
-
-
-def _names(folder: Path) -> Iterator[str]:
-    """Paths below `folder` of all files that are not hidden, in alphabetical order."""
-    if not folder.is_dir():
-        what = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise InputError(f"{folder} {what}; give the folder that holds your images")
-    for where, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
-        for name in sorted(files):
-            if not name.startswith(".") and (Path(where) / name).is_file():
-                yield (Path(where) / name).relative_to(folder).as_posix()
-
-
-def _read_all(
-    folder: Path, names: list[str], size: int, colour: bool
-) -> tuple[dict[str, UInt8[np.ndarray, "size size *c"]], tuple[str, ...]]:
-    images, skipped = {}, []
-    for name in names:
-        try:
-            images[name] = read_image(folder / name, size, colour)
-        except InputError as error:
-            skipped.append(f"{name}: {error}")
-    return images, tuple(skipped)
-
-
-def read_image(path: Path, size: int, colour: bool = True) -> UInt8[np.ndarray, "size size *c"]:
-    """One file as uint8 [size, size, 3], or [size, size] in grey; see `image_folder`.
-
-    Raises: InputError for a file that is not an image, is damaged, or exceeds Pillow's limit
-        against decompression bombs (about 90 million pixels).
-    """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            with Image.open(path, formats=_formats()) as image:
-                image.draft(None, (2 * size, 2 * size))  # lets large JPEG files load faster
-                upright = ImageOps.exif_transpose(image)
-                plain = _plain(upright).convert("RGB" if colour else "L")
-                return np.asarray(ImageOps.fit(plain, (size, size), Image.Resampling.LANCZOS))
-        except UnidentifiedImageError:
-            raise InputError("not an image in a known format") from None
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
-            raise InputError("too many pixels") from None
-        except Exception as error:  # a damaged file can raise anything
-            raise InputError(f"damaged ({error})") from None
-
-
-def _formats() -> list[str]:
-    from PIL import Image
-
-    Image.init()
-    return [name for name in FORMATS if name in Image.OPEN]
-
-
-def _plain(image: Image) -> Image:
-    """`image` in 8 bits per channel and without transparency."""
-    from PIL import Image as pillow
-
-    if image.mode.startswith(("I", "F")):
-        return pillow.fromarray(_eight_bits(np.asarray(image), image.mode))
-    if not image.has_transparency_data:
-        return image
-    image = image.convert("RGBA")
-    return pillow.alpha_composite(pillow.new("RGBA", image.size, "white"), image)
-
-
-def _eight_bits(pixels: np.ndarray, mode: str) -> UInt8[np.ndarray, "h w"]:
-    top = 65535 if mode != "I" or pixels.max() > 255 else 255
-    if pixels.dtype.kind == "f" or pixels.min() < 0 or pixels.max() > 65535:
-        raise ValueError("pixels of unknown range, neither 8 nor 16 bits")
-    return np.rint(pixels * (255 / top)).astype(np.uint8)
-
-
-def _report(folder: Path, images: dict[str, Any], skipped: tuple[str, ...]) -> None:
-    left = f"; skipped {len(skipped)}: {', '.join(skipped[:20])}" if skipped else ""
-    more = f" and {len(skipped) - 20} more" if len(skipped) > 20 else ""
+    images, moving, skipped = _read_all(tree, size, colour)
+    labels, kinds, notes = classes(list(images), list(tree.folders))
+    left_out = tuple(sorted(tree.left_out + skipped))
+    pixels = np.stack(list(images.values())) if images else np.zeros((0, size, size), np.uint8)
+    notes += [*_some(moving, "of {} animations the first picture was taken"), *_twice(images)]
+    notes += _some(left_out, "skipped {}")
     if len(images) < 2:
         found = "only one image" if images else "no image"
         raise InputError(
-            f"{found} in {folder} could be read, and at least two are needed{left}{more}; put "
-            "PNG or JPEG files there"
+            f"{found} in {tree.root} could be read, and at least two are needed"
+            f"{''.join(f'; {note}' for note in notes)}; put PNG or JPEG files there"
         )
-    if skipped:
-        print(f"{folder}: read {len(images)} images{left}{more}")
+    values = pixels
+    if pixels.max() < DARK:
+        notes += [f"the brightest pixel of all is {pixels.max()} of 255, so they are nearly black"]
+        values = pixels / np.float32(127.5) - 1
+    if notes:
+        print(f"{printable(tree.root)}: read {len(images)} images; {'; '.join(notes)}")
+    name = printable(tree.root.resolve().name)
+    return FolderSet(values, labels, name, kinds, tuple(images), left_out)
 
 
-def _subfolders(names: list[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Label of each file by its topmost subfolder, and the names; None and () without classes."""
-    tops = [name.split("/")[0] if "/" in name else "" for name in names]
-    kinds, labels = np.unique(tops, return_inverse=True)
-    if len(kinds) < 2 or "" in tops:
-        return None, ()
-    return labels, tuple(kinds.tolist())
+def _folder(path: str | os.PathLike[str]) -> Path:
+    """`path` as a folder that is there, or InputError."""
+    try:
+        folder = Path(os.path.expanduser(path))  # type: ignore[arg-type]
+        what = "is a file, not a folder" if os.path.exists(folder) else "does not exist"
+        if os.path.isdir(folder):
+            return folder
+    except (TypeError, ValueError):
+        raise InputError(f"{path!r} is not the path of a folder of images") from None
+    packed = folder.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+    first = "unpack it and " if packed else ""
+    raise InputError(f"{printable(folder)} {what}; {first}give the folder that holds your images")
+
+
+def _read_all(
+    tree: Tree, size: int, colour: bool
+) -> tuple[dict[str, UInt8[np.ndarray, "size size *c"]], list[str], list[str]]:
+    """Images by file name, the names of those that move, and what could not be read."""
+    images: dict[str, np.ndarray] = {}
+    moving: list[str] = []
+    skipped: list[str] = []
+    for name in tree.files:
+        try:
+            images[name] = read_image(tree.root / name, size, colour)
+            moving += [printable(name)] * moves(tree.root / name)
+        except InputError as error:
+            skipped.append(f"{printable(name)}: {error}")
+    return images, moving, skipped
+
+
+def _some(names: list[str] | tuple[str, ...], what: str) -> list[str]:
+    """`what` with the number of names, and the first of them; nothing if there is none."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return [f"{what.format(len(names))}: {', '.join(names[:NAMED])}{more}"] if names else []
+
+
+def _twice(images: dict[str, np.ndarray]) -> list[str]:
+    """A note about images that are the same as an earlier one."""
+    first: dict[bytes, str] = {}
+    twice = []
+    for name, image in images.items():
+        same = first.setdefault(image.tobytes(), name)
+        twice += [f"{printable(name)} = {printable(same)}"] * (same != name)
+    return _some(twice, "{} occur again")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 
-from gan_lessons.errors import check_choice, check_number
-from gan_lessons.images.downloads import Source, fetch
+from gan_lessons.errors import InputError, check_choice, check_number
+from gan_lessons.images.downloads import Source, cache_folder, classroom_folder, download, say
+from gan_lessons.images.finding import Content, Search
 from gan_lessons.images.formats import read_cifar, read_idx
 from gan_lessons.images.sets import ImageSet
 
@@ -64,6 +66,56 @@ cifar-10-binary.tar.gz 170052171 c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9d
 }
 
 
+# Length and checksum of what is in those files: see `finding.Content`. MNIST's stand in many public
+# repositories (mygrad's CMake files and others, found twice in agreement). Fashion-MNIST's were
+# computed from Debian's package dataset-fashion-mnist, and agree with published ones. KMNIST's were
+# computed from copies of the files above whose SHA-256 was right, except that of the training
+# images: that is Git's name of the unpacked file in two unrelated repositories, whose other three
+# files are those. CIFAR-10's are MD5 sums that a Go and three CMake projects publish alike. MD5 and
+# SHA-1 are no longer safe from two files made to agree; no way is known to make one that agrees
+# with a given file.
+CONTENTS = {
+    "mnist": """
+train-images-idx3-ubyte 47040016 \
+    sha256:ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db
+train-labels-idx1-ubyte 60008 \
+    sha256:65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5
+t10k-images-idx3-ubyte 7840016 \
+    sha256:0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7
+t10k-labels-idx1-ubyte 10008 \
+    sha256:ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2
+""",
+    "fashion-mnist": """
+train-images-idx3-ubyte 47040016 \
+    sha256:c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888
+train-labels-idx1-ubyte 60008 \
+    sha256:bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9
+t10k-images-idx3-ubyte 7840016 \
+    sha256:5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b
+t10k-labels-idx1-ubyte 10008 \
+    sha256:0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34
+""",
+    "kmnist": """
+train-images-idx3-ubyte 47040016 git:3cf037df1ccd08cf71c7e9465ca6bc729e79a251
+train-labels-idx1-ubyte 60008 \
+    sha256:2a16eeae62da984b8bd24fa32e31d47291f01dac3fe84d5594f304f71e7d374b
+t10k-images-idx3-ubyte 7840016 \
+    sha256:76fbd229ce87db80dd281af5e6670de4ad0e42fb30a7bd643972994c47c1f42e
+t10k-labels-idx1-ubyte 10008 \
+    sha256:a11dc742be8e781a40a92f53d6a4957e7b7d36df2faa097659131ebfd8fd60c6
+""",
+    "cifar-10": """
+data_batch_1.bin 30730000 md5:5dd7e06a14cb22eb9f671a540d1b7c25
+data_batch_2.bin 30730000 md5:5ea93a67294ea407fff1d09f752e9692
+data_batch_3.bin 30730000 md5:942cd6a4bcdd0dd3c604fbe906cb4421
+data_batch_4.bin 30730000 md5:ae636b3ba5c66a11e91e8cb52e771fcb
+data_batch_5.bin 30730000 md5:53f37980c15c3d472c316c40844f3f0d
+test_batch.bin 30730000 md5:803d5f7f4d78ea53de84dbe85f74fb6d
+""",
+}
+PARTS = {"train": ("train-", "data_"), "test": ("t10k-", "test_")}  # how names of a split begin
+
+
 def mnist(split: str = "train", size: int = 28) -> ImageSet:
     """Handwritten digits, 60,000 to train and 10,000 to test, 28x28 grey, labels 0 to 9.
 
@@ -71,8 +123,12 @@ def mnist(split: str = "train", size: int = 28) -> ImageSet:
         split: "train" or "test".
         size: 28, or what `ImageSet.resized` makes of it.
 
+    The files may lie anywhere in the folder that GAN_LESSONS_DATA names or in the cache, under any
+    name, packed or not: the checksum of their content decides. Otherwise they are downloaded.
+
     Source: Y. LeCun, C. Cortes, C. Burges (1998), "The MNIST database of handwritten digits".
-    Raises: InputError for another split or size, and as `fetch` if the files cannot be had.
+    Raises: InputError for another split or size, and if the files cannot be had: with what to put
+        where by hand, and what is wrong with the files there that look like them.
     """
     return _load("mnist", split, size)
 
@@ -138,13 +194,43 @@ def _loaded(name: str, split: str, size: int) -> ImageSet:
     return ImageSet(images, labels, f"{name} {split}", kinds).resized(size)
 
 
+def known_contents(name: str) -> list[Content]:
+    """What is in the files of the set called `name` in DOWNLOADS."""
+    rows = map(str.split, CONTENTS[name].strip().splitlines())
+    return [Content(name, file, int(length), digest) for file, length, digest in rows]
+
+
 def _read(name: str, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Images and labels of one split, as they stand in its files."""
-    files = sources(name)
+    parts = _parts(name, split)
     if name == "cifar-10":
-        (archive,) = files.values()
-        return read_cifar(fetch(archive), split)
-    start = "train" if split == "train" else "t10k"
-    names = (f"{start}-images-idx3-ubyte.gz", f"{start}-labels-idx1-ubyte.gz")
-    images, labels = (read_idx(fetch(files[each])) for each in names)
+        return read_cifar(list(parts.values()))
+    images, labels = (read_idx(data) for data in parts.values())
     return images, labels
+
+
+def _parts(name: str, split: str) -> dict[str, bytes]:
+    """The contents that make up one split, by name: by hand, from the cache, or from the net."""
+    wanted = [part for part in known_contents(name) if part.name.startswith(PARTS[split])]
+    known = [part for each in CONTENTS for part in known_contents(each)]
+    search = Search(wanted, known)
+    for folder in filter(None, (classroom_folder(), cache_folder())):
+        if folder == classroom_folder() and not os.path.exists(folder):
+            search.misses.append(f"GAN_LESSONS_DATA names {folder}, which does not exist")
+        search.look_in(folder)
+    near = "; ".join(search.misses[:8]) + (" ..." if len(search.misses) > 8 else "")
+    while search.missing:
+        part = search.missing[0]
+        files = sources(name)
+        source = files.get(f"{part.name}.gz") or next(iter(files.values()))
+        try:
+            search.look_at(download(source, cache_folder() / source.name))
+        except InputError as error:
+            there = f"no file there is a good copy of {part}: {near}; " if near else ""
+            hint = "; a good copy may have any name there, and may be packed or not"
+            raise InputError(f"{there}{error}{hint}") from None
+        if part in search.missing:
+            raise InputError(f"{source.name} was downloaded, but does not hold {part}")
+    if near:
+        say(f"not used for {name}: {near}")
+    return {part.name: search.found[part.name] for part in wanted}

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 
 from gan_lessons.distributions import Empirical, Paired
 from gan_lessons.errors import InputError, check_number
-from gan_lessons.images.checks import checked_labels, checked_pixels
+from gan_lessons.images.checks import checked_labels, checked_names, checked_pixels
 from gan_lessons.images.stacks import Stacked, StackedChannels
 
 
@@ -23,13 +23,15 @@ class ImageSet:
         images: float32 [n, h, w] or [n, h, w, 3] in [-1, 1], where -1 is black; read-only. At
             least two, and not all the same: nothing can be learned or measured from one picture.
             A few blank ones among others are fine. Arrays of uint8 are read as 0..255
-            (x / 127.5 - 1), arrays of bool as black and white, and a last axis of 1 is dropped.
+            (x / 127.5 - 1), arrays of bool as black and white, and the last axis of [n, h, w, 1]
+            is dropped.
         labels: class of each image, whole numbers [n] from 0 to 999, kept as int32; or None.
         name: for titles and messages.
         class_names: what the labels mean, from class 0 on; may be empty.
 
-    Raises: InputError for anything else, and for pixels that all lie in [0, 1]: every real set
-        has some darker than mid-grey, so these were scaled to 0..1.
+    Raises: InputError for anything else; for pixels that all lie in [0, 1]: every real set has
+        some darker than mid-grey, so these were scaled to 0..1; for bytes that do not reach 64,
+        which were scaled to 0..1 or 0..16; and for [h, w, 3], which is one picture and no set.
     """
 
     images: Float[np.ndarray, "n h w *c"]
@@ -43,9 +45,8 @@ class ImageSet:
         for array in (images, labels):
             if array is not None:
                 array.setflags(write=False)
-        self.__dict__.update(images=images, labels=labels)
-        if labels is not None and 0 < len(self.class_names) < self.classes:
-            raise InputError(f"{len(self.class_names)} class names for {self.classes} classes")
+        names = checked_names(self.class_names, 0 if labels is None else int(labels.max()) + 1)
+        self.__dict__.update(images=images, labels=labels, class_names=names)
 
     def __len__(self) -> int:
         return len(self.images)

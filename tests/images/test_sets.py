@@ -170,6 +170,29 @@ WRONG = [
     (np.full((4, 6, 6), -1.0), "the same"),
     (np.full((3, 4, 4), "ink"), "array of numbers"),
     (None, "images must be"),
+    # numbers on another scale
+    ((RAMP > 0).astype(np.uint8), "astype.bool"),
+    ((RAMP > 0).astype(int), r"2 \* images - 1"),
+    (((RAMP + 1) * 8).astype(np.uint8), r"brightest of these is 16.*images / 8 - 1"),
+    (((RAMP + 1) * 8).astype(int), r"images / 8 - 1"),
+    (((RAMP + 1) * 100).astype(int), "127.5"),
+    (((RAMP + 1) * 100 - 128).astype(np.int8), "-128"),
+    ((RAMP + 1) / 2.05 - 0.02, "np.clip"),
+    # one picture, or what is none
+    (np.zeros((28, 28, 3), np.uint8), "one image of 28x28"),
+    (np.zeros((28, 28, 4), np.uint8), "one image of 28x28"),
+    (np.zeros((28, 28, 1)), "one image of 28x28"),
+    (np.zeros((5, 4, 28, 28)), "transpose"),
+    (RAMP[..., None, None], r"\(4, 6, 6, 1, 1\)"),
+    # what NumPy would take without a word
+    (np.ma.array(RAMP, mask=RAMP > 0.9), "masked"),
+    ([np.ma.array(RAMP[0], mask=RAMP[0] < -0.9), RAMP[1]], "masked"),
+    (RAMP + 0j, "complex"),
+    (np.full((3, 4, 4), "1"), "text"),
+    (np.full((3, 4, 4), "2020-01-01", "M8[D]"), "dates"),
+    ((RAMP * 1000).astype("m8[s]"), "durations"),
+    (RAMP.astype(object), "objects"),
+    (RAMP.astype(np.longdouble) * np.longdouble("1e400"), "infinite"),
 ]
 
 
@@ -177,9 +200,36 @@ def test_what_is_wrong_with_a_set_is_named_and_what_to_try():
     for images, hint in WRONG:
         with pytest.raises(InputError, match=hint):
             ImageSet(images, None, "mine")
-    for labels in (np.zeros(2, int), np.zeros(4), [-1, 0, 0, 0], [0, 0, 0, 1000]):
-        with pytest.raises(InputError, match="labels must be"):
+    for labels, hint in WRONG_LABELS:
+        with pytest.raises(InputError, match=f"labels must be.*{hint}"):
             ImageSet(RAMP, labels, "mine")
+    for names, hint in [
+        ("cat", "a list of texts"),
+        ([0, 1], "texts"),
+        (5, "a list"),
+        (["a"], "1 "),
+    ]:
+        with pytest.raises(InputError, match=f"(?i){hint}"):
+            ImageSet(RAMP, [0, 1, 0, 1], "mine", names)
+
+
+WRONG_LABELS = [
+    (np.zeros(2, int), r"\(2,\)"),
+    (np.zeros(4), "astype.int"),
+    ([0.0, 1.0, 1.0, 0.5], "0.0 to 1.0"),
+    ([0, 1, 1, np.nan], "nan"),
+    ([-1, 0, 0, 0], "-1 to 0"),
+    ([0, 0, 0, 1000], "0 to 1000"),
+    (np.eye(4), "argmax"),
+    (np.zeros((4, 1), int), "ravel"),
+    ([True, False, True, True], "astype.int"),
+    (["cat", "dog", "cat", "cat"], "np.unique"),
+    (np.array(["cat", "dog", "cat", "cat"], object), "np.unique"),
+    ([0, None, 1, 1], "None"),
+    ([[0], [1, 2], [3], [4]], "equal length"),
+    (np.ma.array([0, 1, 0, 1], mask=[0, 1, 0, 0]), "masked"),
+    (3, r"\(\)"),
+]
 
 
 @pytest.mark.parametrize("divisor", [127.5, 32767.5])
@@ -188,16 +238,26 @@ def test_the_formulas_that_are_hinted_at_work(divisor):
     np.testing.assert_allclose(ImageSet(scaled / divisor - 1, None, "").images, RAMP, atol=0.01)
 
 
-@given(arrays.arrays(np.uint8, st.tuples(st.integers(2, 4), st.just(3), st.integers(1, 4))))
+@given(arrays.arrays(np.uint8, st.tuples(st.integers(2, 4), st.just(3), st.integers(3, 5))))
 def test_bytes_are_read_as_0_to_255(pixels):
-    if all((pixel == pixels[0]).all() for pixel in pixels):
-        with pytest.raises(InputError, match="the same"):
+    if pixels.max() < 64 or all((pixel == pixels[0]).all() for pixel in pixels):
+        with pytest.raises(InputError, match=r"the same|bytes mean 0\.\.255"):
             ImageSet(pixels, None, "bytes")
         return
     images = ImageSet(pixels, None, "bytes").images
     assert images.dtype == np.float32
     assert np.array_equal(np.rint((images + 1) * 127.5), pixels)
-    assert np.array_equal(ImageSet(pixels[..., None], None, "bytes").images, images)
+    for same in (pixels[..., None], list(pixels), np.ma.array(pixels), [*pixels[..., None]]):
+        assert np.array_equal(ImageSet(same, None, "bytes").images, images)
+
+
+def test_narrow_images_can_be_given_and_three_are_remarked_on(capsys):
+    narrow = np.zeros((5, 28, 3), np.uint8)
+    narrow[1] = 255
+    assert ImageSet(narrow[..., None], None, "narrow").shape == (28, 3)
+    assert capsys.readouterr().out == ""
+    assert len(ImageSet(RAMP[:3], None, "three")) == 3
+    assert "three grey images of 6x6" in capsys.readouterr().out
 
 
 def test_black_and_white_and_blank_images_are_fine():
