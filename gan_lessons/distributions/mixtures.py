@@ -21,6 +21,9 @@ class _GaussianMixture(Distribution):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_grain()
+
+    def _check_grain(self) -> None:
         centers, stds, _ = self._table()
         grain = np.spacing(np.abs(centers).astype(np.float32))
         if (grain > stds).any():
@@ -139,12 +142,13 @@ class _FreeMixture(_GaussianMixture):
     weights: tuple[float, ...] | None
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        Distribution.__post_init__(self)
         parts = {name: len(value) for name, value in vars(self).items() if value is not None}
         if len(set(parts.values())) > 1:
             raise InputError(
                 f"all of them need one entry for each mode, but their lengths are {parts}"
             )
+        self._check_grain()
 
     def _spread(self) -> tuple[np.ndarray, Any]:
         return np.array(self.stds)[:, None], self.weights or 1.0
