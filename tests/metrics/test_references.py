@@ -28,7 +28,8 @@ GRID = [*itertools.product(SCALES, OFFSETS, KINDS)]
 def pair(scale, offset, kind, seed=0):
     """Two sets of rows of spread `scale`, `offset` spreads from 0, [n, 4] each."""
     n = 4 if kind == "few rows" else 24
-    a, b = np.random.default_rng(seed).standard_normal((2, n, 4)) + [[[0.0]], [[0.3]]]
+    a, b = np.random.default_rng(seed).standard_normal((2, n, 4))
+    b += 0.3
     if kind == "copies":
         a[1::3], b[::4] = a[::3], a[:6]
     if kind == "constant columns":
