@@ -511,3 +511,16 @@ def test_pixels_stand_where_imshow_puts_them(shape, origin, limits):
         )
     )
     assert np.mean(np.abs(ours - theirs) > 40) < 0.04  # an edge may lie a pixel off
+
+
+@pytest.mark.parametrize("weights", [None, (9.0, 1.0)])
+def test_coverage_draws_the_true_shares(weights):
+    data = Mixture1D((-1.0, 1.0), (0.05, 0.05), weights)
+    panel, ax = Coverage(), Figure().subplots()
+    panel.setup(ax, Run(replace(LINE, data=data)))
+    lines = [y for line in ax.lines for y in line.get_ydata()]
+    lines += [
+        y for each in ax.collections for path in each.get_paths() for y in path.vertices[:, 1]
+    ]
+    assert set(lines) == ({0.5} if weights is None else {0.9, 0.1})
+    assert max(lines) < ax.get_ylim()[1]

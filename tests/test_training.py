@@ -10,12 +10,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax import nnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import random
@@ -683,3 +685,29 @@ def test_freed_memory_comes_back_without_page_faults():
 
     faults()
     assert faults() < size / resource.getpagesize() / 10
+
+
+class Normed(nnx.Module):
+    """A network of a reader's own, with batch normalisation and a last layer that starts at 0."""
+
+    def __init__(self, n_in, n_out, *, rngs):
+        self.first, self.norm = nnx.Linear(n_in, 4, rngs=rngs), nnx.BatchNorm(4, rngs=rngs)
+        self.last = nnx.Linear(4, n_out, kernel_init=nnx.initializers.zeros, rngs=rngs)
+
+    def __call__(self, x):
+        return self.last(jax.nn.relu(self.norm(self.first(x))))
+
+
+@pytest.mark.parametrize("player", ["generator", "discriminator"])
+def test_one_row_alone_cannot_be_compared_with_its_batch(player):
+    blind: list[Any] = [MLP((4,), norm="batch"), MLP((4,), norm="batch", dropout=0.5), Normed]
+    if player == "discriminator":
+        blind += [MLP((4,), across=how, pack=2) for how in ("std", "discrimination")]
+        blind += [MLP((4,), norm="batch", pack=3)]
+    for spec in blind:
+        pack = getattr(spec, "pack", 1)
+        with pytest.raises(InputError, match="larger batch"):
+            Config(batch=pack, **{player: spec})
+        assert Config(batch=2 * pack, **{player: spec}).batch == 2 * pack
+    for spec in (MLP((4,)), MLP((4,), dropout=0.5), MLP((), norm="batch")):
+        assert Config(batch=1, **{player: spec}).batch == 1

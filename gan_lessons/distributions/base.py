@@ -79,6 +79,10 @@ class Distribution(abc.ABC):
         has_density: whether `log_prob` is known exactly.
         modes: the centres of the modes, [k, dim], or None where there is no finite set of them.
         mode_std: standard deviation of a mode (the root mean square where they differ), or None.
+        mode_weights: how likely each mode is, [k], summing to 1; None where all are alike, or there
+            are none.
+        modes_apart: whether the modes are known to be round Gaussians, all of width `mode_std`,
+            that do not touch, so that formulas for their counts hold.
         extent: (low, high) for each dimension, to plot in; it holds all but about 1e-4 of the mass.
     """
 
@@ -111,6 +115,14 @@ class Distribution(abc.ABC):
     @property
     def mode_std(self) -> float | None:
         return None
+
+    @property
+    def mode_weights(self) -> np.ndarray | None:
+        return None
+
+    @property
+    def modes_apart(self) -> bool:
+        return False
 
     @property
     @abc.abstractmethod

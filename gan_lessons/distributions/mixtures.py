@@ -19,6 +19,19 @@ class _GaussianMixture(Distribution):
 
     has_density = True
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_grain()
+
+    def _check_grain(self) -> None:
+        centers, stds, _ = self._table()
+        grain = np.spacing(np.abs(centers).astype(np.float32))
+        if (grain > stds).any():
+            raise InputError(
+                f"{self!r} has modes that hold no two different numbers in float32, which has "
+                "seven digits; take a larger std, or modes nearer to 0"
+            )
+
     @abc.abstractmethod
     def _parts(self) -> tuple[np.ndarray, Any, Any]:
         """Centres [k, dim]; standard deviations that broadcast to them; weights, [k] or one."""
@@ -41,6 +54,23 @@ class _GaussianMixture(Distribution):
         return float(np.sqrt(np.mean(stds**2)) if np.ptp(stds) else stds[0, 0])
 
     @property
+    def mode_weights(self) -> np.ndarray | None:
+        weights = self._table()[2]
+        return weights / weights.sum() if np.ptp(weights) else None
+
+    @property
+    def modes_apart(self) -> bool:
+        """No centre within ten standard deviations of another, and float32 resolves a mode.
+
+        A sample then is nearest to another mode than its own once in 10^6.
+        """
+        centers, stds, _ = self._table()
+        grain = np.spacing(np.abs(centers).max().astype(np.float32))
+        if np.ptp(stds) or stds[0, 0] < 10 * grain:
+            return False
+        return len(centers) == 1 or _nearest_gap(centers) > 10 * stds[0, 0]
+
+    @property
     def extent(self) -> Box:
         centers, stds, _ = self._table()
         return padded_box((centers - 4 * stds).min(0), (centers + 4 * stds).max(0))
@@ -55,6 +85,13 @@ class _GaussianMixture(Distribution):
 
     def _log_prob(self, x: Float[Array, "n dim"]) -> Float[Array, "n"]:
         return mixture_log_prob(x, *self._table())
+
+
+def _nearest_gap(centers: np.ndarray) -> float:
+    """The distance between the two centres that are nearest to each other."""
+    from scipy.spatial import KDTree
+
+    return float(KDTree(centers).query(centers, 2)[0][:, 1].min())
 
 
 @named("ring")
@@ -105,12 +142,13 @@ class _FreeMixture(_GaussianMixture):
     weights: tuple[float, ...] | None
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        Distribution.__post_init__(self)
         parts = {name: len(value) for name, value in vars(self).items() if value is not None}
         if len(set(parts.values())) > 1:
             raise InputError(
                 f"all of them need one entry for each mode, but their lengths are {parts}"
             )
+        self._check_grain()
 
     def _spread(self) -> tuple[np.ndarray, Any]:
         return np.array(self.stds)[:, None], self.weights or 1.0

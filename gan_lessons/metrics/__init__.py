@@ -32,6 +32,7 @@ from gan_lessons.metrics.neighbours import (
     nearest_neighbours,
     precision_recall,
 )
+from gan_lessons.metrics.perfect import PerfectCoverage, coverage_of, perfect_coverage
 from gan_lessons.metrics.stacks import STACK_SAMPLES, StackCoverage, stack_coverage
 
 __all__ = [
@@ -42,9 +43,11 @@ __all__ = [
     "FrechetLimit",
     "FrechetMeter",
     "ModeCoverage",
+    "PerfectCoverage",
     "PrecisionRecall",
     "StackCoverage",
     "confidence_interval",
+    "coverage_of",
     "data_copying",
     "density_coverage",
     "expected_coverage",
@@ -59,6 +62,7 @@ __all__ = [
     "kl_floor",
     "mode_coverage",
     "nearest_neighbours",
+    "perfect_coverage",
     "precision_recall",
     "stack_coverage",
     "train_feature_extractor",

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gan_lessons.errors import InputError, check_number
-from gan_lessons.metrics.checks import check_features
+from gan_lessons.metrics.checks import check_features, check_seed
 
 
 def inception_score(
@@ -26,22 +26,24 @@ def inception_score(
     exp(-(K - 1) / 2n).
 
     Args:
-        probabilities: [n, classes], a classifier's p(y|x) for each fake; rows sum to 1.
-        splits: into how many equal parts the shuffled rows are cut, from 1 to n.
+        probabilities: [n, classes], a classifier's p(y|x) for each fake; rows sum to 1, and are
+            scaled to where they are off by less than 1e-3.
+        splits: into how many equal parts the shuffled rows are cut, each of two rows or more: of
+            one row alone the score is 1, whatever it is.
         logits: whether the rows are logits instead.
         seed: of the shuffle.
 
     Source: T. Salimans et al. (2016), arXiv 1606.03498.
-    Raises: InputError for rows that are not probabilities, and for more splits than rows.
+    Raises: InputError for rows that are not probabilities, and for too many splits.
     """
-    p = check_features(probabilities, 1)
-    parts = int(check_number("splits", splits, 1, len(p), integer=True))
+    p = check_features(probabilities)
+    parts = int(check_number("splits", splits, 1, len(p) // 2, integer=True))
     if logits:
         p = np.exp(p - p.max(axis=1, keepdims=True))
-        p /= p.sum(axis=1, keepdims=True)
-    if np.any(p < 0) or np.any(np.abs(p.sum(axis=1) - 1) > 1e-3):
+    elif np.any(p < 0) or np.any(np.abs(p.sum(axis=1) - 1) > 1e-3):
         raise InputError("rows must be probabilities that sum to 1; for logits say logits=True")
-    shuffled = np.random.default_rng(seed).permutation(p)
+    p = p / p.sum(axis=1, keepdims=True)
+    shuffled = np.random.default_rng(check_seed(seed)).permutation(p)
     scores = [math.exp(_information(part)) for part in np.array_split(shuffled, parts)]
     return float(np.mean(scores)), float(np.std(scores))
 

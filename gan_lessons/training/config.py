@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import jax
+import numpy as np
+from flax import nnx
+
 from gan_lessons.distributions import (
     NOTHING,
     Distribution,
@@ -31,7 +35,8 @@ class Config:
         latent: what G maps from: a `Distribution`, a name, or a whole number d for N(0, I_d).
         generator, discriminator: specs of `gan_lessons.networks`, widths like (64, 64), or the
             class of an `nnx.Module` of your own (see `networks.network`).
-        batch: examples per update, 1 to 65536; a multiple of `devices`.
+        batch: examples per update, 1 to 65536; a multiple of `devices`. Networks that compare the
+            rows of a batch (norm="batch", `across`) need two rows, or two packs, or more.
         optimizer: a name in OPTIMIZERS, for both players.
         update: "alternating" (G answers the D just updated) or "simultaneous".
         unroll: how many updates of D, from 0 to 50, G looks ahead and differentiates through.
@@ -71,6 +76,7 @@ class Config:
             raise InputError(f"d_sees_given must be True or False, not {self.d_sees_given!r}")
         self._check_packs()
         self._fit_own_networks()
+        self._check_lone_rows()
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
@@ -96,6 +102,15 @@ class Config:
             sizes = (self.data.dim, 1, self.d_given)
             self._set(discriminator=self.discriminator.fitted(*sizes, "discriminator"))
 
+    def _check_lone_rows(self) -> None:
+        """Refuse networks that compare the rows of a batch where there is one row alone."""
+        if self.batch == 1:
+            sizes = (self.latent.dim, self.data.dim, self.data.given)
+            _check_lone_row(self.generator, "generator", 1, *sizes)
+        if self.batch == self.pack:
+            sizes = (self.data.dim, 1, self.d_given)
+            _check_lone_row(self.discriminator, "discriminator", self.pack, *sizes)
+
     @property
     def pack(self) -> int:
         """How many examples D judges as one."""
@@ -105,3 +120,33 @@ class Config:
     def d_given(self) -> Given:
         """What D is shown of what is given with an example."""
         return self.data.given if self.d_sees_given else NOTHING
+
+
+def _check_lone_row(
+    spec: Network, role: str, rows: int, n_in: int, n_out: int, given: Given
+) -> None:
+    """Refuse a network that answers all rows alike, or does less than it says, one at a time."""
+    if spec.row_wise:
+        return
+    what = f"a batch of {rows} shows the {role} one {'pack' if rows > 1 else 'row'} at a time"
+    if (across := getattr(spec, "across", "none")) != "none":
+        raise InputError(
+            f"{what}, so across={across!r} has nothing to compare it with; give a larger batch, "
+            'or across="none"'
+        )
+    network: Any = nnx.view(
+        spec.build(n_in, n_out, nnx.Rngs(0), given), raise_if_not_found=False, deterministic=True
+    )
+    rng = np.random.default_rng(0)  # weights may start at 0, so draw others
+    weights = jax.tree.map(
+        lambda leaf: rng.standard_normal(leaf.shape, np.float32), nnx.state(network, nnx.Param)
+    )
+    nnx.update(network, weights)
+    beside = [np.ones((rows, given.size), np.float32)] if given.size else []
+    draws = rng.standard_normal((2, rows, n_in), np.float32)
+    one, other = (np.asarray(network(jax.numpy.asarray(x), *beside)) for x in draws)
+    if np.array_equal(one, other):
+        raise InputError(
+            f"{what}, and so it answers the same whatever it is shown: batch normalisation takes "
+            'away all that rows do not differ in; give a larger batch, or norm="none"'
+        )

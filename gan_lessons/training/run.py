@@ -151,11 +151,14 @@ class Run:
             return self.learner.sample(self.config, self.state, random.key(seed), n, **how)
 
     def coverage(self, n: int = 2500, seed: int = 0) -> ModeCoverage:
-        """Mode coverage of `n` samples; InputError if the data has no known modes."""
+        """Mode coverage of `n` samples, against the data's own weights.
+
+        Raises: InputError if the data has no known modes.
+        """
         data = self.config.data
         if data.modes is None or data.mode_std is None:
             raise InputError(f"{data!r} has no modes to count; try Ring() or Grid()")
-        return _coverage(self.sample(n, seed), data.modes, data.mode_std)
+        return _coverage(self.sample(n, seed), data.modes, data.mode_std, weights=data.mode_weights)
 
     # ---- moving
 

@@ -10,13 +10,17 @@ from matplotlib.axes import Axes
 
 from gan_lessons.errors import InputError
 from gan_lessons.live.panels.base import Panel, View, samples_of
-from gan_lessons.metrics import mode_coverage
+from gan_lessons.metrics import coverage_of, perfect_coverage
 from gan_lessons.plots import FAKE, REAL
 from gan_lessons.run import Run
 
 
 class Coverage(Panel):
-    """How the samples fall on the modes, counted now; the line is a perfect model's share."""
+    """How the samples fall on the modes, counted now; the line is a perfect model's share.
+
+    That is the true weight of each mode or, where modes touch, the share of real samples that are
+    nearest to it (`metrics.perfect_coverage`).
+    """
 
     half = True
     title = "modes"
@@ -25,7 +29,7 @@ class Coverage(Panel):
     def see(self, config: Any, state: Any, knobs: Any) -> Any:
         key = random.fold_in(random.key(3), state.step)
         fake = samples_of(config, state, key, self.samples)
-        return mode_coverage(fake, config.data.modes, config.data.mode_std)
+        return coverage_of(config.data, fake)
 
     def setup(self, ax: Axes, run: Run) -> None:
         modes = run.config.data.modes
@@ -36,8 +40,12 @@ class Coverage(Panel):
         self.heights = np.zeros(2 * len(modes) - 1)  # every other one is a gap between two bars
         edges = (np.arange(len(modes))[:, None] + [-0.4, 0.4]).ravel()
         self.bars = self.moving(ax.stairs(self.heights, edges, fill=True, color=FAKE))
-        ax.axhline(1 / len(modes), color=REAL, lw=1, ls="--")
-        ax.set(ylim=(0, 2.2 / len(modes)), xlim=(-0.6, len(modes) - 0.4), xticks=[])
+        shares = perfect_coverage(run.config.data, self.samples).shares
+        if np.ptp(shares):
+            ax.hlines(shares, edges[::2] - 0.1, edges[1::2] + 0.1, color=REAL, lw=1.5, ls="--")
+        else:
+            ax.axhline(shares[0], color=REAL, lw=1, ls="--")
+        ax.set(ylim=(0, 2.2 * shares.max()), xlim=(-0.6, len(modes) - 0.4), xticks=[])
         ax.set_ylabel("share")
         self.text = self.caption(ax)
 
