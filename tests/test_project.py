@@ -32,6 +32,8 @@ ROOMS = (
         "interpreter",
         "installing",
         "errors",
+        "environment",
+        "folders",
         "fingerprint",
         "plots",
         "distributions",
@@ -178,7 +180,7 @@ def test_the_start_reads_with_an_old_python_and_no_packages() -> None:
     assert GRAPH["gan_lessons.__main__"] == {
         *("gan_lessons.cli", "gan_lessons.installing", "gan_lessons.interpreter")
     }
-    assert imported(PACKAGE / "__init__.py") == set()
+    assert imported(PACKAGE / "__init__.py") == {"sys", "gan_lessons.environment.check_notebook"}
 
 
 def test_every_dependency_is_a_window_and_this_environment_inside_it() -> None:

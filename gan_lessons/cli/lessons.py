@@ -1,0 +1,223 @@
+"""A reader's own copies of the lessons, so that running one never stands in the way of `git pull`.
+
+They lie in `my-lessons/` in the checkout, which git ignores, or in the home folder where the
+checkout cannot be written to. A copy has no outputs. `.given.json` beside them remembers a digest
+of each file as it was given: what still has it is as it was, and is renewed when the lesson is;
+what differs is the reader's, and is never written to. Two may do this at once: a file is put into
+place whole, and only where none is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from gan_lessons import interpreter
+from gan_lessons.errors import InputError, nearest
+from gan_lessons.folders import home, made
+
+OURS = "my-lessons"
+ELSEWHERE = "my-gan-lessons"  # in the home folder
+GIVEN = ".given.json"
+
+
+def lessons_folder() -> Path:
+    """Where a reader's copies are; the folder is made if it is not there.
+
+    Raises: InputError where neither the checkout nor the home folder can be written to.
+    """
+    places = [interpreter.ROOT / OURS, *([at_home / ELSEWHERE] if (at_home := home()) else [])]
+    for place in places:
+        if made(place):
+            return place
+    raise InputError(
+        f"your copies of the lessons need a folder that can be written to, and none of"
+        f" {' and '.join(map(str, places))} can; set HOME to a folder of yours"
+    )
+
+
+def lay_out(folder: Path) -> list[str]:
+    """Put a copy of every lesson, and of what lessons read, where there is none; renew old ones.
+
+    Returns a sentence for each lesson that is newer than the reader's own, which stays.
+    """
+    given, notes = _given(folder), []
+    for source in _sources():
+        name = source.relative_to(_lessons()).as_posix()
+        copy, content = folder / name, _content(source)
+        now = _digest(name, content)
+        if copy.is_symlink() or copy.exists():
+            mine = _digest(name, copy.read_bytes()) if copy.is_file() else ""
+            if mine == now:
+                given[name] = now
+            elif mine == given.get(name):
+                _put(copy, content, instead=True)
+                given[name] = now
+            elif given.get(name) != now and name.endswith(".ipynb"):
+                notes.append(
+                    f"{name} is newer in this version than yours, which is kept;"
+                    f" `gan-lessons lab --fresh {name[:2]}` puts the new one in its place"
+                )
+        else:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            _put(copy, content)
+            given[name] = now
+    if given != _given(folder):
+        _put(folder / GIVEN, json.dumps(given, indent=1).encode(), instead=True)
+    return notes
+
+
+def lesson_named(text: str) -> str:
+    """The file name of a lesson that is called by its number, its name or a part of it.
+
+    Raises: InputError with the nearest name.
+    """
+    names = [path.name for path in _sources() if path.parent == _lessons()]
+    wanted = Path(text).name.removesuffix(".ipynb")
+    number = f"{wanted:0>2}_" if wanted.isdecimal() else ""
+    for found in (
+        [name for name in names if name.removesuffix(".ipynb") == wanted],
+        [name for name in names if number and name.startswith(number)],
+        [name for name in names if not number and len(wanted) > 3 and wanted in name],
+    ):
+        if len(found) == 1:
+            return found[0]
+    stems = [name.removesuffix(".ipynb") for name in names]
+    short = {stem.partition("_")[2]: stem for stem in stems}
+    close = nearest(wanted, [*stems, *short])
+    for part, stem in short.items():
+        close = close.replace(f"'{part}'", f"'{stem}'")
+    raise InputError(f"there is no lesson {text!r}{close} (there are: {', '.join(stems)})")
+
+
+def freshen(folder: Path, name: str) -> Path | None:
+    """Put a lesson anew; the reader's own is moved to a name with the date, which is returned.
+
+    None if there is no own one: it is as it was given, or not there.
+    """
+    copy, content = folder / name, _content(_lessons() / name)
+    kept = None
+    if copy.is_symlink() or copy.exists():
+        mine = _digest(name, copy.read_bytes()) if copy.is_file() else ""
+        if mine not in (given := (_digest(name, content), _given(folder).get(name))) or not mine:
+            kept = _move_aside(copy)
+        elif mine != given[0]:
+            _put(copy, content, instead=True)
+    _put(copy, content)
+    remembered = _given(folder) | {name: _digest(name, content)}
+    _put(folder / GIVEN, json.dumps(remembered, indent=1).encode(), instead=True)
+    return kept
+
+
+def _move_aside(copy: Path) -> Path:
+    today = datetime.date.today().isoformat()
+    for count in range(1, 1000):
+        again = f" ({count})" if count > 1 else ""
+        kept = copy.with_name(f"{copy.stem}, mine {today}{again}{copy.suffix}")
+        if not (kept.exists() or kept.is_symlink()):
+            with contextlib.suppress(FileExistsError):  # another start was quicker
+                os.rename(copy, kept) if copy.is_symlink() else _rename(copy, kept)
+                return kept
+    raise InputError(f"{copy} has been kept a thousand times today; remove some")
+
+
+def _rename(old: Path, new: Path) -> None:
+    """Rename a file, but never onto another."""
+    try:
+        os.link(old, new)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        os.rename(old, new)
+    else:
+        os.unlink(old)
+
+
+def _lessons() -> Path:
+    return interpreter.ROOT / "notebooks"
+
+
+def _sources() -> Iterable[Path]:
+    """The lessons, and the files that they read."""
+    found = sorted(path for path in _lessons().rglob("*") if path.is_file())
+    return [
+        path
+        for path in found
+        if not any(p.startswith(".") for p in path.relative_to(_lessons()).parts)
+    ]
+
+
+def _content(source: Path) -> bytes:
+    """What a copy of a file holds: a lesson without outputs, all else as it is."""
+    data = source.read_bytes()
+    if source.suffix != ".ipynb":
+        return data
+    notebook = json.loads(data)
+    notebook["metadata"] = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": language_info(),
+    }
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell |= {"outputs": [], "execution_count": None}
+    return (json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
+
+
+def language_info() -> dict[str, Any]:
+    """What the kernel will say of its language: a file that says less is changed by opening it."""
+    return {
+        "codemirror_mode": {"name": "ipython", "version": 3},
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "name": "python",
+        "nbconvert_exporter": "python",
+        "pygments_lexer": "ipython3",
+        "version": "{}.{}.{}".format(*sys.version_info),
+    }
+
+
+def _digest(name: str, content: bytes) -> str:
+    """What tells whether a file was changed: of a notebook its cells alone, and any output.
+
+    JupyterLab writes other things into a notebook when it is merely opened.
+    """
+    if name.endswith(".ipynb"):
+        with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):
+            cells = json.loads(content)["cells"]
+            told = [(c["cell_type"], "".join(c["source"]), c.get("outputs") or []) for c in cells]
+            content = json.dumps(told).encode()
+    return hashlib.sha256(content).hexdigest()
+
+
+def _given(folder: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads((folder / GIVEN).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _put(path: Path, content: bytes, instead: bool = False) -> None:
+    """Write a file whole or not at all; one that is there stays, unless `instead`."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        if instead:
+            os.replace(part, path)
+            return
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links
+            with contextlib.suppress(FileExistsError), path.open("xb") as file:
+                file.write(content)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
