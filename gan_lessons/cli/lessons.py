@@ -15,7 +15,8 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,29 +49,26 @@ def lay_out(folder: Path) -> list[str]:
 
     Returns a sentence for each lesson that is newer than the reader's own, which stays.
     """
-    given, notes = _given(folder), []
-    for source in _sources():
-        name = source.relative_to(_lessons()).as_posix()
-        copy, content = folder / name, _content(source)
-        now = _digest(name, content)
-        if copy.is_symlink() or copy.exists():
-            mine = _digest(name, copy.read_bytes()) if copy.is_file() else ""
-            if mine == now:
+    with _alone(folder):
+        before = _given(folder)
+        given, notes = dict(before), []
+        for source in _sources():
+            name = source.relative_to(_lessons()).as_posix()
+            copy, content = folder / name, _content(source)
+            now, mine = _digest(name, content), _digest_of(copy, name)
+            if mine is None or (mine != now and mine == given.get(name)):
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                _put(copy, content, instead=mine is not None)
                 given[name] = now
-            elif mine == given.get(name):
-                _put(copy, content, instead=True)
+            elif mine == now:
                 given[name] = now
             elif given.get(name) != now and name.endswith(".ipynb"):
                 notes.append(
                     f"{name} is newer in this version than yours, which is kept;"
                     f" `gan-lessons lab --fresh {name[:2]}` puts the new one in its place"
                 )
-        else:
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            _put(copy, content)
-            given[name] = now
-    if given != _given(folder):
-        _put(folder / GIVEN, json.dumps(given, indent=1).encode(), instead=True)
+        if given != before:
+            _remember(folder, given)
     return notes
 
 
@@ -102,18 +100,31 @@ def freshen(folder: Path, name: str) -> Path | None:
 
     None if there is no own one: it is as it was given, or not there.
     """
-    copy, content = folder / name, _content(_lessons() / name)
-    kept = None
-    if copy.is_symlink() or copy.exists():
-        mine = _digest(name, copy.read_bytes()) if copy.is_file() else ""
-        if mine not in (given := (_digest(name, content), _given(folder).get(name))) or not mine:
+    with _alone(folder):
+        copy, content, kept = folder / name, _content(_lessons() / name), None
+        now, mine, given = _digest(name, content), _digest_of(copy, name), _given(folder)
+        if mine is not None and mine not in (now, given.get(name)):
             kept = _move_aside(copy)
-        elif mine != given[0]:
-            _put(copy, content, instead=True)
-    _put(copy, content)
-    remembered = _given(folder) | {name: _digest(name, content)}
-    _put(folder / GIVEN, json.dumps(remembered, indent=1).encode(), instead=True)
+        _put(copy, content, instead=kept is None)
+        _remember(folder, given | {name: now})
     return kept
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let another start that is laying out copies here finish first, where that can be known."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _move_aside(copy: Path) -> Path:
@@ -122,22 +133,9 @@ def _move_aside(copy: Path) -> Path:
         again = f" ({count})" if count > 1 else ""
         kept = copy.with_name(f"{copy.stem}, mine {today}{again}{copy.suffix}")
         if not (kept.exists() or kept.is_symlink()):
-            with contextlib.suppress(FileExistsError):  # another start was quicker
-                os.rename(copy, kept) if copy.is_symlink() else _rename(copy, kept)
-                return kept
+            os.rename(copy, kept)
+            return kept
     raise InputError(f"{copy} has been kept a thousand times today; remove some")
-
-
-def _rename(old: Path, new: Path) -> None:
-    """Rename a file, but never onto another."""
-    try:
-        os.link(old, new)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        os.rename(old, new)
-    else:
-        os.unlink(old)
 
 
 def _lessons() -> Path:
@@ -196,6 +194,17 @@ def _digest(name: str, content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def _digest_of(copy: Path, name: str) -> str | None:
+    """The digest of a copy; "" for a link or a folder in its place, None if nothing is there."""
+    if copy.is_file() and not copy.is_symlink():
+        return _digest(name, copy.read_bytes())
+    return "" if os.path.lexists(copy) else None
+
+
+def _remember(folder: Path, given: dict[str, str]) -> None:
+    _put(folder / GIVEN, json.dumps(given, indent=1).encode(), instead=True)
+
+
 def _given(folder: Path) -> dict[str, str]:
     try:
         return dict(json.loads((folder / GIVEN).read_text(encoding="utf-8")))
@@ -205,7 +214,7 @@ def _given(folder: Path) -> dict[str, str]:
 
 def _put(path: Path, content: bytes, instead: bool = False) -> None:
     """Write a file whole or not at all; one that is there stays, unless `instead`."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         part.write_bytes(content)
         if instead:
