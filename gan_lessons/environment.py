@@ -75,8 +75,8 @@ TRY_IMPORT = "import jax"
 def check_notebook() -> None:
     """What is looked at when a notebook imports the package; InputError with the first fault.
 
-    Variables, versions, a file of the reader's that hides a package, and whether the lesson is of
-    another checkout than the package.
+    Variables, versions, a file of the reader's that hides a package, whether the lesson is of
+    another checkout than the package, and whether NumPy loads.
     """
     if faults := interpreter.misfits():
         here = f"the notebook's Python is {sys.executable}"
@@ -93,6 +93,8 @@ def check_notebook() -> None:
             " notebook elsewhere to have it use that version"
         )
     check()
+    with explained():  # the first thing that every room needs
+        import numpy  # noqa: F401
     for variable in in_the_way():
         if "TRANSFER" in variable:  # most cells compute before anything of ours could change it
             value = os.environ[variable]

@@ -124,6 +124,8 @@ def _data() -> Finding:
 
 
 def _folders() -> Finding:
+    if home() is None:
+        return "note", "there is no home folder: nothing is cached, and `lab` lends Jupyter one"
     import jax
     from jupyter_core.paths import jupyter_runtime_dir
 
@@ -132,7 +134,7 @@ def _folders() -> Finding:
     prepare()
     config: Any = jax.config
     runtime, cache = Path(jupyter_runtime_dir()), config.jax_compilation_cache_dir
-    if home() is None or not writable(runtime):
+    if not writable(runtime):
         return "note", f"Jupyter cannot write to {runtime}: `lab` lends it a temporary folder"
     if not (cache and os.access(cache, os.W_OK)):
         return "note", "there is no cache folder to write to: every start compiles anew"

@@ -54,7 +54,11 @@ def lay_out(folder: Path) -> list[str]:
         given, notes = dict(before), []
         for source in _sources():
             name = source.relative_to(_lessons()).as_posix()
-            copy, content = folder / name, _content(source)
+            try:
+                copy, content = folder / name, _content(source)
+            except (ValueError, LookupError, TypeError, AttributeError):
+                notes.append(_damaged(source))
+                continue
             now, mine = _digest(name, content), _digest_of(copy, name)
             if mine is None or (mine != now and mine == given.get(name)):
                 copy.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +105,11 @@ def freshen(folder: Path, name: str) -> Path | None:
     None if there is no own one: it is as it was given, or not there.
     """
     with _alone(folder):
-        copy, content, kept = folder / name, _content(_lessons() / name), None
+        copy, kept = folder / name, None
+        try:
+            content = _content(_lessons() / name)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise InputError(_damaged(_lessons() / name)) from None
         now, mine, given = _digest(name, content), _digest_of(copy, name), _given(folder)
         if mine is not None and mine not in (now, given.get(name)):
             kept = _move_aside(copy)
@@ -166,6 +174,10 @@ def _content(source: Path) -> bytes:
         if cell["cell_type"] == "code":
             cell |= {"outputs": [], "execution_count": None}
     return (json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
+
+
+def _damaged(source: Path) -> str:
+    return f"{source} is damaged: `git checkout notebooks/{source.name}` brings it back"
 
 
 def language_info() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from gan_lessons.training.keys import threefry_key
 from gan_lessons.training.knob_sets import check_knob
 from gan_lessons.training.learner import BLOCK, Chunk, State, learner_of
 from gan_lessons.training.pace import Pace
-from gan_lessons.training.runtime import prepare
+from gan_lessons.training.runtime import prepare, unwatched
 from gan_lessons.training.schedules import acting, ended, turned
 from gan_lessons.training.turns import Turns
 
@@ -90,7 +90,7 @@ class Run:
     @contextlib.contextmanager
     def _landed(self) -> Iterator[None]:
         """Hold the run while no chunk is in flight."""
-        with self._turns:
+        with self._turns, unwatched():
             self._land()
             yield
 

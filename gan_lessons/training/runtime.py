@@ -8,6 +8,8 @@ import functools
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import jax
 
@@ -37,6 +39,17 @@ def _set_back() -> None:
         if variable != "JAX_ENABLE_X64" and getattr(jax.config, name, usual) != usual:
             jax.config.update(name, usual)
             print(f"note: {note}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def unwatched() -> Iterator[None]:
+    """Let numbers that are not finite pass: a run looks out for them, and stops with a sentence."""
+    settings: Any = jax.config
+    if not (settings.jax_debug_nans or settings.jax_debug_infs):
+        yield
+        return
+    with jax.debug_nans(False), jax.debug_infs(False):
+        yield
 
 
 def _cache_compiled_programs() -> None:
