@@ -142,6 +142,8 @@ def _folders() -> Finding:
 
 
 def _kernel() -> Finding:
+    if home() is None:
+        return "note", "there is no home folder to look for Jupyter's kernels in"
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     from jupyter_client.kernelspec import KernelSpecManager
 

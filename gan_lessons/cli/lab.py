@@ -11,7 +11,7 @@ from urllib.parse import quote
 from gan_lessons import environment, interpreter
 from gan_lessons.cli.checkout import become_in_checkout, tell_of_other_copies
 from gan_lessons.cli.fail import UNUSABLE, fail, note
-from gan_lessons.cli.lessons import freshen, lay_out, lesson_named, lessons_folder
+from gan_lessons.cli.lessons import OURS, freshen, lay_out, lesson_named, lessons_folder
 from gan_lessons.errors import InputError
 from gan_lessons.folders import home, made
 
@@ -33,7 +33,8 @@ def lab_command(args: argparse.Namespace) -> int:
         raise InputError(f"{missing} is not there: this command needs a whole checkout")
     folder = lessons_folder()
     if folder.parent != interpreter.ROOT:
-        note(f"note: {interpreter.ROOT} cannot be written to: your lessons are in {folder}")
+        ours = interpreter.ROOT / OURS
+        note(f"note: {ours} cannot be written to: your lessons are in {folder}")
     _lay_out(folder, fresh)
     with environment.explained():
         _see_to_jupyter()

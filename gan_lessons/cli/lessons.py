@@ -166,10 +166,7 @@ def _content(source: Path) -> bytes:
     if source.suffix != ".ipynb":
         return data
     notebook = json.loads(data)
-    notebook["metadata"] = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": language_info(),
-    }
+    notebook["metadata"] = {"kernelspec": _kernel(), "language_info": _language()}
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             cell |= {"outputs": [], "execution_count": None}
@@ -180,8 +177,19 @@ def _damaged(source: Path) -> str:
     return f"{source} is damaged: `git checkout notebooks/{source.name}` brings it back"
 
 
-def language_info() -> dict[str, Any]:
-    """What the kernel will say of its language: a file that says less is changed by opening it."""
+# JupyterLab writes what it is told of the kernel and of its language into a notebook that says
+# anything else, and so takes it for changed as soon as it is opened.
+
+
+def _kernel() -> dict[str, str]:
+    spec = Path(sys.prefix, "share", "jupyter", "kernels", "python3", "kernel.json")
+    name = "Python 3 (ipykernel)"
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+        name = json.loads(spec.read_text(encoding="utf-8"))["display_name"]
+    return {"display_name": name, "language": "python", "name": "python3"}
+
+
+def _language() -> dict[str, Any]:
     return {
         "codemirror_mode": {"name": "ipython", "version": 3},
         "file_extension": ".py",

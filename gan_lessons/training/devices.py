@@ -28,7 +28,8 @@ def check_jax() -> None:
 def check_devices() -> None:
     """Raise InputError where JAX finds nothing to compute on."""
     try:
-        jax.devices()
+        chosen = jax.config.jax_default_device  # type: ignore[attr-defined]
+        jax.devices(chosen if isinstance(chosen, str) else None)
     except Exception as error:  # an AssertionError without a word, too
         raise InputError(_nothing_to_compute_on(str(error))) from None
 
