@@ -1,9 +1,9 @@
 """What in a process's environment keeps JAX or the lessons from working, and the way out.
 
-Standard library only, and nothing is changed on import. The command line calls `check` and
-`set_aside` before it loads JAX. In a notebook the package calls `check` when it is imported, so
-that a reader gets a sentence in place of JAX's pages; the rest is seen by
-`gan_lessons.training.runtime` once JAX is there.
+Standard library only, and nothing is changed on import. The command line calls `check_variables`
+and `set_aside` before it loads JAX. In a notebook the package calls `check_notebook` as it is
+imported, so that a reader gets a sentence in place of JAX's pages; the rest is seen to by
+`gan_lessons.training.runtime` and `devices` once JAX is there.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def check_notebook() -> None:
             f" {ours}; start it by `python3 -m gan_lessons lab` in {other.parent}, or copy the"
             " notebook elsewhere to have it use that version"
         )
-    check()
+    check_variables()
     with explained():  # the first thing that every room needs
         import numpy  # noqa: F401
     for variable in in_the_way():
@@ -101,7 +101,7 @@ def check_notebook() -> None:
             raise InputError(f"{variable}={value} stops every computation; {_unset(variable)}")
 
 
-def check() -> None:
+def check_variables() -> None:
     """Raise InputError where a variable would keep JAX from starting, and say which.
 
     Takes no time as long as no unusual variable is set; otherwise JAX is tried in a process of

@@ -30,7 +30,7 @@ def home() -> Path | None:
         return None
 
 
-def cache_folder(name: str) -> Path | None:
+def our_cache(name: str) -> Path | None:
     """The folder `name` among our caches: in XDG_CACHE_HOME, else in ~/.cache; None without a home.
 
     As the standard says, a relative path in the variable does not count.
@@ -38,7 +38,7 @@ def cache_folder(name: str) -> Path | None:
     return _ours("XDG_CACHE_HOME", ".cache", name)
 
 
-def state_folder() -> Path | None:
+def our_state() -> Path | None:
     """Where logs go: in XDG_STATE_HOME, else in ~/.local/state; None without a home."""
     return _ours("XDG_STATE_HOME", os.path.join(".local", "state"), "")
 

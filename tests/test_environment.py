@@ -65,7 +65,7 @@ def test_a_platform_that_is_not_here_is_named(value: str, clean: pytest.MonkeyPa
     clean.setenv("JAX_PLATFORMS", value)
     clean.setattr(interpreter, "installed_versions", dict)
     with pytest.raises(InputError, match=f"JAX_PLATFORMS={value}.*unset JAX_PLATFORMS"):
-        environment.check()
+        environment.check_variables()
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_platform_whose_plugin_is_here_is_left_to_jax(
 ) -> None:
     clean.setenv("JAX_PLATFORMS", value)
     clean.setattr(interpreter, "installed_versions", lambda: {found: "1"})
-    environment.check()
+    environment.check_variables()
 
 
 GARBAGE = [
@@ -94,7 +94,7 @@ def test_what_jax_cannot_read_is_named_before_jax_is_loaded(
 ) -> None:
     clean.setenv(name, value)
     with pytest.raises(InputError, match=f"^{name}={value}: .*unset {name}"):
-        environment.check()
+        environment.check_variables()
 
 
 def test_usual_variables_are_not_tried_in_a_process(clean: pytest.MonkeyPatch) -> None:
@@ -110,12 +110,12 @@ def test_usual_variables_are_not_tried_in_a_process(clean: pytest.MonkeyPatch) -
         "XLA_PYTHON_CLIENT_MEM_FRACTION": ".5",
     }.items():
         clean.setenv(name, value)
-    environment.check()
+    environment.check_variables()
 
 
 def test_good_flags_are_let_through(clean: pytest.MonkeyPatch) -> None:
     clean.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
-    environment.check()
+    environment.check_variables()
 
 
 MATTERS = {
@@ -152,7 +152,7 @@ def test_what_changes_nothing_is_not_spoken_of(clean: pytest.MonkeyPatch) -> Non
 
 TRAIN = """
 from gan_lessons import environment
-environment.check()
+environment.check_variables()
 assert len(environment.set_aside()) == 9
 from gan_lessons.networks import MLP
 from gan_lessons.training import Config
@@ -199,7 +199,7 @@ def test_a_run_that_diverges_stops_with_its_sentence_where_jax_would_raise(setti
                 break
     finally:
         jax.config.update(setting, False)
-    assert "no longer finite" in wild.stopped
+    assert wild.stopped and "no longer finite" in wild.stopped
 
 
 def test_jax_without_a_device_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -391,7 +391,7 @@ def test_without_a_home_nothing_is_kept_and_nothing_is_called_tilde(
     if home is not None:
         monkeypatch.setenv("HOME", home)
     monkeypatch.chdir(tmp_path)
-    assert folders.home() is folders.cache_folder("x") is log_path() is None
+    assert folders.home() is folders.our_cache("x") is log_path() is None
     runtime._cache_compiled_programs()
     keep_traceback(ValueError("x"), "here")
     assert doctor._log()[0] == doctor._folders()[0] == "note"
@@ -404,7 +404,7 @@ def test_relative_folders_in_variables_do_not_count(
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, "relative")
-    assert folders.cache_folder("x") == tmp_path / ".cache" / "gan-lessons" / "x"
+    assert folders.our_cache("x") == tmp_path / ".cache" / "gan-lessons" / "x"
     assert log_path() == tmp_path / ".local" / "state" / "gan-lessons" / "errors.log"
 
 

@@ -75,7 +75,7 @@ def _reproduce(args: argparse.Namespace) -> int:
 def _loading() -> Iterator[None]:
     """See to the environment before JAX is loaded, and put a failure to load into a sentence."""
     tell_of_other_copies()
-    environment.check()
+    environment.check_variables()
     for text in environment.set_aside():
         note(f"note: {text}")
     with environment.explained():

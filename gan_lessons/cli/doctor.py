@@ -96,7 +96,7 @@ def _variables() -> Finding:
 
 def _fault() -> str:
     try:
-        environment.check()
+        environment.check_variables()
     except InputError as error:
         return str(error)
     return ""

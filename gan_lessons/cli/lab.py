@@ -24,7 +24,7 @@ def lab_command(args: argparse.Namespace) -> int:
         fresh = [lesson_named(text) for text in args.fresh]
     except InputError as error:
         return fail(error, UNUSABLE)
-    environment.check()
+    environment.check_variables()
     tell_of_other_copies()
     for text in environment.set_aside():
         note(f"note: {text}")

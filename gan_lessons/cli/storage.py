@@ -11,7 +11,7 @@ from pathlib import Path
 from gan_lessons import interpreter
 from gan_lessons.cli.lessons import ELSEWHERE, OURS
 from gan_lessons.errors import InputError
-from gan_lessons.folders import cache_folder, home, state_folder
+from gan_lessons.folders import home, our_cache, our_state
 
 # What can be removed, and what it is. The last two are a person's work.
 KINDS = {
@@ -36,7 +36,7 @@ def kept() -> Iterator[tuple[str, Path, int]]:
 
 
 def _places(kind: str) -> list[Path]:
-    root, caches, state, at_home = interpreter.ROOT, cache_folder(""), state_folder(), home()
+    root, caches, state, at_home = interpreter.ROOT, our_cache(""), our_state(), home()
     if kind == "environment":
         return [path for path in sorted(root.glob(".venv*")) if (path / "pyvenv.cfg").is_file()]
     if kind == "cache":
@@ -68,7 +68,7 @@ def size(path: Path) -> int:
     )
 
 
-def in_words(count: int) -> str:
+def _in_words(count: int) -> str:
     """Bytes as a person reads them: `320 MB`."""
     for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if count >= unit:
@@ -78,7 +78,7 @@ def in_words(count: int) -> str:
 
 def lines() -> list[str]:
     """One line for each thing that is kept."""
-    return [f"kept   {kind}, {in_words(count)}: {path}" for kind, path, count in kept()]
+    return [f"kept   {kind}, {_in_words(count)}: {path}" for kind, path, count in kept()]
 
 
 def remove(kinds: list[str], yes: bool) -> int:
@@ -108,7 +108,7 @@ def _agreed(kind: str, path: Path, count: int) -> bool:
     if not sys.stdin or not sys.stdin.isatty():
         raise InputError(f"{path} holds {KINDS[kind]}: give --yes to remove it without a question")
     try:
-        answer = input(f"Remove {KINDS[kind]} in {path} ({in_words(count)}) for good? [y/N] ")
+        answer = input(f"Remove {KINDS[kind]} in {path} ({_in_words(count)}) for good? [y/N] ")
     except EOFError:
         return False
     return answer.strip().lower() in ("y", "yes")
@@ -121,9 +121,9 @@ def _removed(path: Path, count: int) -> bool:
         else:
             path.unlink()
     except OSError as error:
-        left = in_words(size(path)) if os.path.lexists(path) else "nothing"
+        left = _in_words(size(path)) if os.path.lexists(path) else "nothing"
         reason = f"{error.strerror or error}: {error.filename}"
-        print(f"{path} could not be removed ({reason}); {left} is left of {in_words(count)}.")
+        print(f"{path} could not be removed ({reason}); {left} is left of {_in_words(count)}.")
         return False
-    print(f"{path} is removed: {in_words(count)} are free.")
+    print(f"{path} is removed: {_in_words(count)} are free.")
     return True

@@ -8,7 +8,7 @@ import traceback
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from gan_lessons.folders import state_folder
+from gan_lessons.folders import our_state
 
 SIZE = 200_000  # bytes, after which the file is begun anew; one older file is kept
 _last: list[
@@ -18,7 +18,7 @@ _last: list[
 
 def log_path() -> Path | None:
     """The file of tracebacks, which is there once there was something to write; None if no home."""
-    folder = state_folder()
+    folder = our_state()
     return folder and folder / "errors.log"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 
 from gan_lessons import environment
-from gan_lessons.folders import cache_folder
+from gan_lessons.folders import our_cache
 
 COMPILED = "compiled-"  # the folder of compiled programs is called so, and after machine and JAX
 
@@ -59,7 +59,7 @@ def _cache_compiled_programs() -> None:
     """
     from jax.experimental.compilation_cache import compilation_cache
 
-    folder = cache_folder(f"{COMPILED}{platform.node()}-{jax.__version__}")
+    folder = our_cache(f"{COMPILED}{platform.node()}-{jax.__version__}")
     if getattr(jax.config, "jax_compilation_cache_dir", None) is not None or folder is None:
         return
     with contextlib.suppress(OSError):
