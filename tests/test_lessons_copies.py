@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gan_lessons import cli, interpreter
+from gan_lessons import cli, environment, interpreter
 from gan_lessons.cli import doctor, lab, lessons, storage
 from gan_lessons.errors import InputError
 from tests.lab import ROOT
@@ -392,3 +392,16 @@ def test_lab_lends_jupyter_a_folder_where_it_has_none(
     for name in ("JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
         assert str(tmp_path) not in os.environ[name]
         shutil.rmtree(Path(os.environ[name]).parent, ignore_errors=True)
+
+
+def test_kernels_of_lab_import_the_package_of_its_checkout(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lab, "_lend_folders", lambda: None)
+    for name in ("JUPYTER_PREFER_ENV_PATH", "JUPYTER_CONFIG_PATH"):
+        monkeypatch.setenv(name, "")
+    for other, expected in ((None, "/a"), (tmp_path, f"{checkout}{os.pathsep}/a")):
+        monkeypatch.setenv("PYTHONPATH", "/a")
+        monkeypatch.setattr(environment, "copy_that_kernels_load", lambda other=other: other)
+        lab._see_to_jupyter()
+        assert os.environ["PYTHONPATH"] == expected
