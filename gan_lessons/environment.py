@@ -25,6 +25,7 @@ TRUE = ("y", "yes", "t", "true", "on", "1")
 FALSE = ("n", "no", "f", "false", "off", "0")
 # Values of JAX's variables that are known to be read without an error; others are tried.
 READ = (*TRUE, *FALSE, "raise", "warn", "allow", "strict", "standard", "cpu")
+DRAWN = re.compile("|agg|tkagg|qtagg|svg|pdf|inline|module://.*", re.IGNORECASE)
 PLATFORMS = {"cpu": "", "cuda": "jax_cuda", "gpu": "jax_cuda", "rocm": "jax_rocm", "tpu": "libtpu"}
 EVERY_SEED = "the same seed shall give the same run everywhere"
 WATCHED = "training itself stops at the first number that is not finite"
@@ -69,7 +70,8 @@ ASIDE = {
     ),
 }
 TRY_FLAGS = "from jaxlib import xla_client; xla_client.make_cpu_client()"
-TRY_IMPORT = "import jax"
+TRY_IMPORT = "import jax, jaxtyping, flax"
+READERS = ("JAX_", "JAXTYPING_", "FLAX_")  # whose variables are read as they are imported
 
 
 def check_notebook() -> None:
@@ -114,6 +116,8 @@ def check_variables() -> None:
             _try(TRY_FLAGS)
         if any(map(_unusual, os.environ)):
             _try(TRY_IMPORT)
+    if "matplotlib" not in sys.modules and not DRAWN.fullmatch(os.environ.get("MPLBACKEND", "")):
+        _try("import matplotlib")
 
 
 def _check_platforms(variable: str) -> None:
@@ -142,9 +146,9 @@ def _plugin(name: str) -> bool:
 
 
 def _unusual(variable: str) -> bool:
-    """Whether the value of one of JAX's variables is one that JAX may not read."""
+    """Whether the value of a variable is one that JAX, or what is built on it, may not read."""
     value = os.environ[variable]
-    if not variable.startswith("JAX_") or variable in ("JAX_PLATFORMS", "JAX_PLATFORM_NAME"):
+    if not variable.startswith(READERS) or variable in ("JAX_PLATFORMS", "JAX_PLATFORM_NAME"):
         return False
     return not (
         value.lower() in READ or os.path.isabs(value) or re.fullmatch(r"\d+(\.\d+)?", value)
@@ -167,8 +171,8 @@ def sentence_of(text: str) -> str:
         given = os.environ.get("XLA_FLAGS", "")
         return f"XLA_FLAGS={given}: {_short(flags[0])}; {_unset('XLA_FLAGS')}"
     last = re.sub(r"^\w+(Error|Exception): ", "", lines[-1])
-    named = {name.upper() for name in re.findall(r"\bjax_\w+", text, re.IGNORECASE)}
-    set_here = [name for name in os.environ if name.startswith(("JAX_", "XLA_"))]
+    named = {name.upper() for name in re.findall(r"\b(?:jax|flax)\w*_\w+", text, re.IGNORECASE)}
+    set_here = [name for name in os.environ if name.startswith((*READERS, "XLA_", "MPL"))]
     causes = [name for name in set_here if name in named]
     causes = causes or [name for name in set_here if repr(os.environ[name]) in last]
     if not causes:

@@ -35,6 +35,7 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         if name.startswith(("JAX_", "XLA_")):
             monkeypatch.delenv(name)
     monkeypatch.delitem(sys.modules, "jax")
+    monkeypatch.delitem(sys.modules, "matplotlib", raising=False)
     return monkeypatch
 
 
@@ -85,6 +86,7 @@ GARBAGE = [
     ("XLA_FLAGS", "--xla_force_host_platform_device_count=two"),
     ("JAX_DEFAULT_MATMUL_PRECISION", "garbage"),
     ("JAX_ENABLE_X64", ""),
+    ("MPLBACKEND", "garbage"),
 ]
 
 

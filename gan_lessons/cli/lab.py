@@ -52,6 +52,7 @@ def _lay_out(folder: Path, fresh: list[str]) -> None:
 
 def _see_to_jupyter() -> None:
     """Give Jupyter settings of ours, folders that it can write to, and kernels this package."""
+    os.environ.pop("MPLBACKEND", None)  # figures belong on the page, not into windows
     # Otherwise a kernel that some other Python left in the home folder would be preferred.
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     # Settings of our own (.jupyter/labconfig): no question about news covers the lesson.
