@@ -1,4 +1,4 @@
-"""Checkpoints: bit-exact, atomic under SIGKILL, and plain about what is wrong."""
+"""Checkpoints: bit-exact, atomic under SIGKILL, one owner a folder, plain about what is wrong."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ def test_not_a_checkpoint(tmp_path: Path, what: str) -> None:
     if what == "random":
         (path / "notes.txt").write_text("hello")
     if what == "leftover":
-        shutil.copytree(save(tmp_path / "other", 1), path / ".saving-1")
+        shutil.copy(save(tmp_path / "other", 1), path / ".saving-1")
     with pytest.raises(InputError, match="no checkpoint"):
         checkpoints.load(path, make_state())
     assert checkpoints.steps(path) == []
@@ -263,21 +263,97 @@ def flip(file: Path) -> None:
     file.write_bytes(data)
 
 
-@pytest.mark.parametrize("damage", [cut, flip, Path.unlink])
-def test_damage_to_any_file_is_noticed(tmp_path: Path, damage: Any) -> None:
-    save(tmp_path / "run", 1)
-    newest = save(tmp_path / "run", 2)
-    count = len(files_of(newest))
-    assert count > 5
-    for i in range(count):
-        copy = tmp_path / f"copy{i}"
-        shutil.copytree(tmp_path / "run", copy)
-        damage(files_of(copy / newest.name)[i])
-        assert checkpoints.steps(copy) == [1]
-        with pytest.raises(InputError, match=r"damaged.*loaded there: \[1\]"):
-            checkpoints.load(copy, make_state())
-        assert_is_step(checkpoints.load(copy, make_state(), step=1), 1)
-        shutil.rmtree(copy)
+@pytest.mark.parametrize("damage", [cut, flip, lambda path: path.write_bytes(b"")])
+def test_a_damaged_one_is_passed_over_for_the_one_before(tmp_path: Path, damage: Any) -> None:
+    for step in (1, 2, 3):
+        newest = save(tmp_path, step)
+    damage(newest)
+    assert checkpoints.steps(tmp_path) == [1, 2]
+    assert checkpoints.saved(tmp_path) == [1, 2, 3]
+    found = checkpoints.load(tmp_path, make_state())
+    assert_is_step(found, 2)
+    assert len(found.damaged) == 1 and newest.name in found.damaged[0]
+    with pytest.raises(InputError, match="damaged"):
+        checkpoints.load(tmp_path, make_state(), step=3)
+    with pytest.raises(InputError, match="damaged"):
+        checkpoints.load(newest, make_state())
+    save(tmp_path, 3)  # trained again, it takes the damaged one's place
+    assert checkpoints.load(tmp_path, make_state()).damaged == ()
+    for step in (1, 2, 3):
+        damage(checkpoints.load(tmp_path, make_state(), step=step).path)
+    with pytest.raises(InputError, match=r"no checkpoint is left.*damaged.*damaged.*damaged"):
+        checkpoints.load(tmp_path, make_state())
+
+
+def test_any_single_byte_that_changed_is_noticed(tmp_path: Path) -> None:
+    data = save(tmp_path, 1).read_bytes()
+    path = next(tmp_path.glob("*.checkpoint"))
+    for place in random.Random(0).sample(range(len(data)), 100):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :])
+        with pytest.raises(InputError, match="damaged"):
+            checkpoints.load(tmp_path, make_state())
+
+
+def test_what_other_programs_leave_is_no_checkpoint(tmp_path: Path) -> None:
+    newest = save(tmp_path, 5)
+    for name in (".DS_Store", "000001-step-5 (1).checkpoint", "000009-step-9.checkpoint.part"):
+        (tmp_path / name).write_bytes(newest.read_bytes()[:100])
+    (tmp_path / "000002-step-7").mkdir()  # as an older version saved
+    found = checkpoints.load(tmp_path, make_state())
+    assert found.step == 5 and "older version" in found.damaged[0]
+    assert save(tmp_path, 6).name.startswith("000003")
+    assert checkpoints.steps(tmp_path) == [5, 6]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["GAN [course]", "back\\slash*?", "  two  blanks ", "学习 ñ é", "~", "-", "$HOME #1 100%"],
+)
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name / name
+    for step in (1, 2):
+        with checkpoints.owned(folder):
+            save(folder, step)
+    assert_is_step(checkpoints.load(folder, make_state()), 2)
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\0b", "~no-such-user/runs", None, 7, b"runs"])
+def test_what_is_no_path_is_refused(name: Any) -> None:
+    for use in (checkpoints.steps, lambda name: save(name, 1), checkpoints.newest):
+        with pytest.raises(InputError, match="folder of a run"):
+            use(name)
+
+
+def test_a_name_that_is_too_long_is_refused_and_a_long_one_works(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="too long"):
+        save(tmp_path / ("x" * 300), 1)
+    deep = tmp_path.joinpath(*["y" * 200] * 10)
+    save(deep, 1)
+    assert_is_step(checkpoints.load(deep, make_state()), 1)
+
+
+def test_a_folder_has_one_owner(tmp_path: Path) -> None:
+    """Another process is told who has it, and gets it as soon as that one is dead."""
+    code = (
+        "import sys; from gan_lessons.training import checkpoints\n"
+        "with checkpoints.owned(sys.argv[1]): print('mine', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    ) as other:
+        assert other.stdout.readline() == "mine\n"
+        with pytest.raises(InputError, match=f"process {other.pid}"), checkpoints.owned(tmp_path):
+            pass
+        other.kill()
+        other.wait()
+    mine = f"process {os.getpid()}"
+    with checkpoints.owned(tmp_path), pytest.raises(InputError, match=mine):  # noqa: SIM117
+        with checkpoints.owned(tmp_path):
+            pass
 
 
 @pytest.mark.parametrize(
@@ -333,9 +409,7 @@ def test_a_file_in_the_way(tmp_path: Path, below: str) -> None:
     assert (tmp_path / "file").read_text() == "hello"
 
 
-@pytest.mark.parametrize(
-    ("module", "call"), [(os, "mkdir"), (os, "open"), (io, "open"), (os, "rename")]
-)
+@pytest.mark.parametrize(("module", "call"), [(io, "open"), (os, "fsync"), (os, "replace")])
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.ENOSPC])
 def test_a_refusal_keeps_the_previous_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: Any, call: str, code: int
@@ -367,17 +441,11 @@ def test_no_permission_for_a_new_folder(tmp_path: Path, monkeypatch: pytest.Monk
         save(tmp_path / "run", 1)
 
 
-@pytest.mark.parametrize("nth", [1, 2, 3, 8])
-def test_a_failing_disk_at_any_sync(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nth: int
-) -> None:
+def test_a_failing_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path, 3)
-    calls, fsync = iter(range(1, 1000)), os.fsync
 
     def failing(handle: int) -> None:
-        if next(calls) == nth:
-            raise OSError(errno.EIO, "Input/output error")
-        fsync(handle)
+        raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", failing)
@@ -387,12 +455,12 @@ def test_a_failing_disk_at_any_sync(
 
 
 def test_a_full_disk_says_how_much_is_needed(tmp_path: Path) -> None:
-    """Files may not grow past 64 kB, for real."""
+    """Files may not grow past 1 kB, for real."""
     save(tmp_path, 3)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**10, limits[1]))
     try:
-        with pytest.raises(InputError, match=r"0\.\d MB of room .*step 3 is still there"):
+        with pytest.raises(InputError, match=r"\d\.\d MB of room .*step 3 is still there"):
             save(tmp_path, 4)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -410,7 +478,8 @@ def test_a_full_file_system(tmp_path: Path) -> None:
         pytest.skip("may not mount a file system here")
     try:
         save(tmp_path, 3)
-        (tmp_path / "other.dat").write_bytes(bytes(400_000))
+        room = os.statvfs(tmp_path)
+        (tmp_path / "other.dat").write_bytes(bytes(room.f_bavail * room.f_frsize))
         with pytest.raises(InputError, match="No space left on device"):
             save(tmp_path, 4)
         assert_untouched(tmp_path, 3)
@@ -421,36 +490,16 @@ def test_a_full_file_system(tmp_path: Path) -> None:
         subprocess.run(["umount", str(tmp_path)], check=True)
 
 
-def test_a_disk_that_fills_while_orbax_writes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from orbax.checkpoint import v1 as ocp
-
-    def full(path: Path, _: Any) -> None:
-        path.mkdir()
-        (path / "half").write_bytes(b"half")
-        raise ValueError("RESOURCE_EXHAUSTED: Failed to write 9 bytes [os_error_code='28']")
-
-    save(tmp_path, 3)
-    with monkeypatch.context() as patch:
-        patch.setattr(ocp, "save", full)
-        with pytest.raises(InputError, match=r"No space left on device.*0\.\d MB"):
-            save(tmp_path, 4)
-    assert_untouched(tmp_path, 3)
-
-
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError("a bug, not the disk")])
 def test_other_errors_pass_and_leave_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Any
 ) -> None:
-    from orbax.checkpoint import v1 as ocp
-
     def fail(*_: Any) -> None:
         raise error
 
     save(tmp_path, 3)
     with monkeypatch.context() as patch:
-        patch.setattr(ocp, "save", fail)
+        patch.setattr(os, "fsync", fail)
         with pytest.raises((KeyboardInterrupt, ValueError)) as caught:
             save(tmp_path, 4)
     assert not isinstance(caught.value, InputError)
@@ -463,7 +512,6 @@ def test_other_errors_pass_and_leave_nothing(
 FORKS = """
 import os, sys
 import jax, numpy as np
-from orbax.checkpoint import v1
 from gan_lessons.training import checkpoints
 
 def train(folder, step, parent):
@@ -535,7 +583,9 @@ def test_sigkill_at_any_moment_leaves_a_complete_checkpoint(tmp_path: Path) -> N
             step, torn = found.step, torn + any(name.startswith(".") for name in names(tmp_path))
         guard.cancel()
         forks.kill()
-    assert torn > 5  # most kills met a save half-way
+    assert torn > 2  # some kills met a save half-way
+    with checkpoints.owned(tmp_path):  # tidies up
+        pass
     checkpoints.save(tmp_path, like, "config", {}, {}, step + 1)
-    assert not [name for name in names(tmp_path) if name.startswith(".")]
+    assert [name for name in names(tmp_path) if name.startswith(".")] == [".lock"]
     assert checkpoints.steps(tmp_path)[-1] == step + 1

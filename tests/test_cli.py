@@ -21,6 +21,7 @@ import pytest
 
 from gan_lessons import cli, interpreter, papers, training
 from gan_lessons.cli import doctor, reproduce, storage, train
+from gan_lessons.cli import order as orders
 from gan_lessons.cli.lab import START
 from gan_lessons.cli.parser import command_line_parser
 from gan_lessons.cli.report import in_one_line, scores
@@ -154,7 +155,7 @@ def test_train_writes_checkpoints_metrics_and_a_figure(
     monkeypatch.chdir(tmp_path)
     argv = ["train", "ring", *TINY, "--seed", "3", "--steps", "50", "--every", "20", "--json"]
     assert cli.main(argv) == 0
-    folder = Path("runs", "ring-3")
+    (folder,) = Path("runs").glob("ring-3-*")
 
     def refuse(name: str) -> None:
         raise AssertionError(f"{name} is not JSON")
@@ -248,7 +249,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def table() -> papers.Table:
         ring = preset("ring")
         small = replace(ring.config, batch=16, generator=MLP((8,)), discriminator=MLP((8,)))
-        kinds = {"a": 21, "b": 30}
+        kinds = {"a": 21, "b": 4000}
         rows = [papers.Row(name, Preset(small, Knobs(), n)) for name, n in kinds.items()]
         count = {"modes": 8.0}
         return papers.Table("Tiny", rows, lambda samples: count, 10, count, [], True)
@@ -264,7 +265,7 @@ def test_reproduce_prints_a_table_and_one_line_of_json(capsys: pytest.CaptureFix
     told = json.loads(out[-1])
     assert [row["row"] for row in told["rows"]] == ["a", "b"]
     assert any(line.startswith("b ") for line in out)
-    assert {path.name for path in Path("here").iterdir()} == {"runs.csv", "figure.png"}
+    assert {path.name for path in Path("here").glob("[!.]*")} == {"runs.csv", "figure.png"}
 
 
 @pytest.mark.usefixtures("tiny")
@@ -279,6 +280,7 @@ def test_reproduce_interrupted_keeps_what_is_finished(
             self.steps += taken
             if self.steps > 21:
                 signal.raise_signal(signal.SIGINT)
+                time.sleep(0.3)  # this is a thread of its own
 
     monkeypatch.setattr(reproduce, "progress_bar", lambda *_: contextlib.nullcontext(Press()))
     assert cli.main(["reproduce", "tiny", "--seeds", "1"]) == 1
@@ -319,13 +321,68 @@ def test_knobs_may_move_at_a_resume(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("plain")
-def test_a_second_start_says_that_it_starts_over(
+def test_a_second_start_never_touches_a_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_train(tmp_path, "--steps", "10") == 0
-    assert run_train(tmp_path, "--steps", "5") == 0
-    assert "--resume" in capsys.readouterr().err
-    assert last(tmp_path)[0].step == 5
+    assert run_train(tmp_path / "a", "--steps", "10") == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "a").iterdir()}
+    for more in ([], ["--steps", "20"], ["--set", "lr_d=0.002"], ["--seed", "1"]):
+        capsys.readouterr()
+        assert run_train(tmp_path / "a", *more) == 1
+        assert "--resume" in one_sentence(capsys)
+        assert {path: path.read_bytes() for path in (tmp_path / "a").iterdir()} == before
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "metrics.csv").write_text("of something else")
+    assert run_train(tmp_path / "b", "--steps", "3") == 1
+    assert (tmp_path / "b" / "metrics.csv").read_text() == "of something else"
+
+
+@pytest.mark.usefixtures("plain")
+def test_the_folder_s_name_depends_on_what_defines_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def folder(*more: str) -> Path:
+        return train.training_order(
+            command_line_parser().parse_args(["train", "ring", *more])
+        ).folder
+
+    kept = str(preset("ring").knobs.lr_d)
+    asked = [
+        [],
+        ["--seed", "1"],
+        ["--set", "lr_d=0.01"],
+        ["--set", "lr_d=0.01", "batch=64"],
+        ["--set", "data=two-moons"],
+        ["--set", f"generator={SMALL}"],
+        ["--set", f"generator={SMALL}", "data=Ring(modes=12)"],
+        ["--set", f"generator={SMALL}", "data=Ring(modes=13)"],
+    ]
+    folders = [folder(*more) for more in asked]
+    assert len(set(folders)) == len(asked)
+    assert {len(each.parts) for each in folders} == {2} and max(len(f.name) for f in folders) < 100
+    assert folder("--set", f"lr_d={kept}") == folder() == Path("runs", "ring-0")
+    assert folder("--set", "batch=64", "lr_d=1e-2") == folder("--set", "lr_d=.01", "batch=64")
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_resume_finds_the_run_that_was_begun_with_other_knobs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With settings, a run of these settings is meant if there is one, else the plain one."""
+    small = replace(preset("ring").config, batch=16, generator=MLP((8,)), discriminator=MLP((8,)))
+    monkeypatch.setattr(orders, "preset", lambda _: replace(preset("ring"), config=small))
+    monkeypatch.chdir(tmp_path)
+    plain, own = Path("runs", "ring-0"), Path("runs", "ring-0-lr_d=0.5")
+    moved = ["--set", "lr_d=0.5"]
+    assert cli.main(["train", "ring", "--steps", "4"]) == 0
+    assert cli.main(["train", "ring", "--steps", "6", "--resume", *moved]) == 0
+    assert checkpoints.saved(plain)[-1] == 6 and not own.exists()
+    assert cli.main(["train", "ring", "--steps", "5", *moved]) == 0
+    assert cli.main(["train", "ring", "--steps", "9", "--resume", *moved]) == 0
+    assert (checkpoints.saved(plain)[-1], checkpoints.saved(own)[-1]) == (6, 9)
+    assert f"{own} is at step 5" in capsys.readouterr().err
 
 
 def wait(process: subprocess.Popen, ready: Callable[[], Any]) -> None:
@@ -348,7 +405,7 @@ def test_ctrl_c_saves_and_a_resume_ends_as_if_nothing_had_been(tmp_path: Path) -
         stderr=subprocess.PIPE,
     )
     try:
-        wait(process, lambda: list(folder.glob("*-step-*00")))
+        wait(process, lambda: list(folder.glob("*-step-*00.checkpoint")))
         process.send_signal(signal.SIGINT)
         out, error = process.communicate(timeout=120)
     finally:
@@ -399,7 +456,7 @@ def test_a_folder_that_cannot_be_resumed_gets_a_sentence_and_status_1(
     assert "batch" in one_sentence(capsys)
     assert run_train(folder, "--resume", "--seed", "1") == 1
     assert "--seed 0" in one_sentence(capsys)
-    for path in folder.rglob("*.manifest"):
+    for path in folder.glob("*.checkpoint"):
         path.write_bytes(path.read_bytes()[:-5])
     assert run_train(folder, "--resume") == 1
     assert "damaged" in one_sentence(capsys)

@@ -75,7 +75,7 @@ def test_copies_have_no_outputs_and_what_lessons_read_lies_beside_them(checkout:
     assert all((cell["outputs"], cell["execution_count"]) == ([], None) for cell in cells[1:])
     assert "γ × 2" in (folder / FIRST).read_text(encoding="utf-8")
     assert (folder / "results" / "runs.csv").read_text() == "row,seed\n"
-    assert not list(folder.rglob("*.part"))
+    assert not list(folder.rglob(".saving-*"))
 
 
 def test_the_committed_lessons_are_copied_whole() -> None:
@@ -207,7 +207,7 @@ def test_several_starts_at_once_lose_no_copy(checkout: Path) -> None:
     assert len(copies) == before + 1
     assert mine in [path.read_text(encoding="utf-8") for path in copies]
     assert sources(folder / FIRST) == ["1 + 1", "2 + 2"]
-    assert not list(folder.rglob("*.part"))
+    assert not list(folder.rglob(".saving-*"))
 
 
 def change_first(folder: Path) -> str:

@@ -125,7 +125,7 @@ def test_no_two_public_names_are_alike() -> None:
 # Imports every module of the package and prints what that changed in the process.
 IMPORT_ALL = r"""
 import ctypes, importlib, os, sys
-import flax.nnx, jax, matplotlib.pyplot, optax, orbax.checkpoint
+import flax.nnx, jax, matplotlib.pyplot, optax
 
 made = []
 sys.addaudithook(lambda event, args: made.append(args[0]) if event == "os.mkdir" else None)

@@ -16,17 +16,20 @@ import json
 import os
 import sys
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from gan_lessons import interpreter
 from gan_lessons.errors import InputError, nearest
+from gan_lessons.files import TEMPORARY, lock, write_whole
 from gan_lessons.folders import home, made
 
 OURS = "my-lessons"
 ELSEWHERE = "my-gan-lessons"  # in the home folder
 GIVEN = ".given.json"
+LOCK = ".lock"
 
 
 def lessons_folder() -> Path:
@@ -62,7 +65,7 @@ def lay_out(folder: Path) -> list[str]:
             now, mine = _digest(name, content), _digest_of(copy, name)
             if mine is None or (mine != now and mine == given.get(name)):
                 copy.parent.mkdir(parents=True, exist_ok=True)
-                _put(copy, content, instead=mine is not None)
+                (_put if mine is None else write_whole)(copy, content)
                 given[name] = now
             elif mine == now:
                 given[name] = now
@@ -113,26 +116,14 @@ def freshen(folder: Path, name: str) -> Path | None:
         now, mine, given = _digest(name, content), _digest_of(copy, name), _given(folder)
         if mine is not None and mine not in (now, given.get(name)):
             kept = _move_aside(copy)
-        _put(copy, content, instead=kept is None)
+        (_put if mine is None or kept else write_whole)(copy, content)
         _remember(folder, given | {name: now})
     return kept
 
 
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let another start that is laying out copies here finish first, where that can be known."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+def _alone(folder: Path) -> AbstractContextManager[bool]:
+    """Let another start that is laying out copies here finish first."""
+    return lock(folder / LOCK, wait=True)
 
 
 def _move_aside(copy: Path) -> Path:
@@ -222,7 +213,7 @@ def _digest_of(copy: Path, name: str) -> str | None:
 
 
 def _remember(folder: Path, given: dict[str, str]) -> None:
-    _put(folder / GIVEN, json.dumps(given, indent=1).encode(), instead=True)
+    write_whole(folder / GIVEN, json.dumps(given, indent=1).encode())
 
 
 def _given(folder: Path) -> dict[str, str]:
@@ -232,21 +223,16 @@ def _given(folder: Path) -> dict[str, str]:
         return {}
 
 
-def _put(path: Path, content: bytes, instead: bool = False) -> None:
-    """Write a file whole or not at all; one that is there stays, unless `instead`."""
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+def _put(path: Path, content: bytes) -> None:
+    """Write a file whole, and only where none is."""
+    part = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
     try:
         part.write_bytes(content)
-        if instead:
-            os.replace(part, path)
-            return
-        try:
+        with contextlib.suppress(FileExistsError):
             os.link(part, path)
-        except FileExistsError:
-            pass
-        except OSError:  # a file system without links
-            with contextlib.suppress(FileExistsError), path.open("xb") as file:
-                file.write(content)
+    except OSError:  # a file system without links
+        with contextlib.suppress(FileExistsError), path.open("xb") as file:
+            file.write(content)
     finally:
         with contextlib.suppress(OSError):
             part.unlink()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from gan_lessons import __version__
 from gan_lessons.cli.storage import KINDS
@@ -64,8 +63,9 @@ def _train_options(train: argparse.ArgumentParser) -> None:
     add("--steps", type=int, help="train up to this step; else the preset's number of steps")
     add("--set", nargs="+", action="extend", default=[], metavar="KNOB=VALUE", help=set_help)
     add("--knobs", action=_ListKnobs, nargs=0, help="list the knobs, and exit")
-    add("--out", type=Path, metavar="FOLDER", help="runs/PRESET-SEED")
-    add("--every", type=int, default=1000, metavar="N", help="steps between checkpoints (1000)")
+    add("--out", metavar="FOLDER", help="runs/PRESET-SEED, and what --set changes")
+    every = "steps between checkpoints (1000); one every ten seconds comes in any case"
+    add("--every", type=int, default=1000, metavar="N", help=every)
     add("--resume", action="store_true", help="go on from the last checkpoint in FOLDER")
     _json_option(train)
 
@@ -88,7 +88,7 @@ def _reproduce_options(reproduce: argparse.ArgumentParser) -> None:
     add("--seeds", type=int, metavar="N", help=seeds)
     add("--only", default="", metavar="TEXT", help="just the rows whose name contains this")
     add("--quick", action="store_true", help="a sixth of the steps: to look at, not to quote")
-    add("--out", type=Path, metavar="FOLDER", help="runs/reproduce-TABLE; finished runs stay there")
+    add("--out", metavar="FOLDER", help="runs/reproduce-TABLE; finished runs stay there")
     _json_option(reproduce)
 
 

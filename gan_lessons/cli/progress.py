@@ -1,12 +1,8 @@
-"""What a long command shows while it works, and how Ctrl-C ends it."""
+"""What a long command shows while it works."""
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import sys
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 from tqdm import tqdm
@@ -26,19 +22,3 @@ def progress_bar(done: int, total: int, plain: bool) -> Any:
         line = f"{{n_fmt}} of {{total_fmt}} steps, {{elapsed}}, {rate}\n"
         how |= {"mininterval": TALK, "miniters": 1, "bar_format": line}
     return tqdm(**how)
-
-
-@contextlib.contextmanager
-def ctrl_c() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets; a second one interrupts at once."""
-    asked = threading.Event()
-
-    def ask(*_: Any) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, before)

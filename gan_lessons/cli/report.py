@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gan_lessons import metrics
+from gan_lessons.files import write_whole
 from gan_lessons.images import image_set
 from gan_lessons.live.suits import suits
 from gan_lessons.papers import of_points, of_stacks
@@ -68,4 +70,6 @@ def write_history(run: Run, path: Path) -> None:
     table = np.column_stack([np.arange(1, run.step + 1), run.history])
     head = ",".join(("step", *run.learner.metrics))
     forms = ["%d", *["%.9g"] * len(run.learner.metrics)]
-    np.savetxt(path, table, forms, ",", header=head, comments="")
+    text = io.StringIO()
+    np.savetxt(text, table, forms, ",", header=head, comments="")
+    write_whole(path, text.getvalue().encode())

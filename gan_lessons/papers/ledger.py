@@ -7,12 +7,13 @@ old run stays.
 from __future__ import annotations
 
 import csv
-import os
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from gan_lessons.errors import InputError
+from gan_lessons.files import lock, tidy, write_whole
 
 Key = tuple[str, int]
 TEXTS = ("row", "recipe", "made")  # the columns that are not numbers
@@ -21,10 +22,11 @@ LOOK_COLUMNS = ("row", "seed", "recipe", "step", *SEEN)
 
 
 class Ledger:
-    """Finished runs in a folder.
+    """Finished runs in a folder, which any number of processes may add to.
 
     Attributes:
-        runs, looks: each run's line, and the lines of its looks, by key.
+        runs, looks: each run's line, and the lines of its looks, by key; those that this process
+            has seen.
         path: the file of the runs.
 
     Args:
@@ -40,18 +42,30 @@ class Ledger:
         self._looks_path = folder / "looks.csv"
         self.runs: dict[Key, dict[str, Any]] = {}
         self.looks: dict[Key, list[dict[str, Any]]] = {}
-        for run in _read(self.path, self.columns):
-            self.runs[_key(run)] = run
+        self.read()
+
+    def read(self) -> None:
+        """Take in what is in the files by now; InputError where they cannot be read."""
+        looks: dict[Key, list[dict[str, Any]]] = {}
         for look in _read(self._looks_path, LOOK_COLUMNS):
-            self.looks.setdefault(_key(look), []).append(look)
+            looks.setdefault(_key(look), []).append(look)
+        runs = {_key(run): run for run in _read(self.path, self.columns)}
+        self.runs, self.looks = self.runs | runs, self.looks | looks
 
     def write(self) -> None:
-        """Write both files, each whole or not at all."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        _save(self.path, self.columns, [*self.runs.values()])
-        if self.looked:
-            rows = [look for looks in self.looks.values() for look in looks]
-            _save(self._looks_path, LOOK_COLUMNS, rows)
+        """Write both files, each whole or not at all, with what others have added since.
+
+        Raises: InputError where they have become unreadable; OSError where they cannot be written.
+        """
+        folder = self.path.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with lock(folder / ".lock", wait=True):
+            tidy(folder)
+            self.read()
+            _save(self.path, self.columns, [*self.runs.values()])
+            if self.looked:
+                rows = [look for looks in self.looks.values() for look in looks]
+                _save(self._looks_path, LOOK_COLUMNS, rows)
 
 
 def six_digits(number: Any) -> float:
@@ -65,18 +79,21 @@ def _key(line: dict[str, Any]) -> Key:
 
 def _read(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
     """The lines of a CSV file with these columns; none where there is no file."""
-    if not path.exists():
-        return []
     try:
         with path.open(encoding="utf-8", newline="") as file:
             head, *lines = csv.reader(file, strict=True)
         if head != [*columns]:
             raise ValueError("the finished runs of another table")
-        rows = [zip(head, line, strict=True) for line in lines]
-        return [{k: text if k in TEXTS else _number(text) for k, text in row} for row in rows]
-    except (ValueError, csv.Error):
+        rows = [dict(zip(head, line, strict=True)) for line in lines]
+        found = [{k: v if k in TEXTS else _number(v) for k, v in row.items()} for row in rows]
+        for line in found:
+            _key(line)
+        return found
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, OverflowError, csv.Error) as error:
         advice = "cannot be read as finished runs; move it away or give another --out"
-        raise InputError(f"{path} {advice}") from None
+        raise InputError(f"{path} {advice} ({error})") from None
 
 
 def _number(text: str) -> float:
@@ -84,9 +101,8 @@ def _number(text: str) -> float:
 
 
 def _save(path: Path, columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
-    part = path.with_suffix(".part")
-    with part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(part, path)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue().encode())

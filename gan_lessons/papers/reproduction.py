@@ -1,13 +1,14 @@
 """A table being run again: what is finished, what is missing, and all that is to be said.
 
-Every finished run is written at once: an interrupt loses only what was under way, and of that no
-more than a minute.
+Every finished run is written at once, and what is under way is saved every quarter of a minute.
+Several processes may work on one table: each trains what no other does.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 
 from gan_lessons import training
 from gan_lessons.errors import InputError, check_choice, check_number
+from gan_lessons.files import lock, typed_path, write_whole
 from gan_lessons.papers.ledger import SEEN, Key, Ledger, six_digits
 from gan_lessons.papers.picture import report_picture
 from gan_lessons.papers.provenance import provenance
@@ -41,7 +43,7 @@ class Reproduction:
         name: str,
         seeds: int | None = None,
         quick: bool = False,
-        folder: Path | None = None,
+        folder: Path | str | None = None,
         only: str = "",
     ) -> None:
         check_choice("table", name, TABLES)
@@ -49,7 +51,8 @@ class Reproduction:
             seeds = int(check_number("--seeds", seeds, 1, 1000, integer=True))
         self.name, self.quick, self.only = name, quick, only
         self.asked = 1 if quick and seeds is None else seeds
-        self.folder = folder or Path("runs", f"reproduce-{name}{'-quick' * quick}")
+        plain = Path("runs", f"reproduce-{name}{'-quick' * quick}")
+        self.folder = plain if folder is None else typed_path(folder, "--out")
         self.resumed = 0  # steps that `train` found done, of runs under way
 
     def load(self) -> None:
@@ -98,19 +101,41 @@ class Reproduction:
         each = [(row.preset.steps, len(self.finished(row))) for row in self.table.rows]
         return sum(n * done for n, done in each), sum(n * len(self.seeds) for n, _ in each)
 
-    def train(self) -> Iterator[int]:
+    def train(self) -> Generator[int, None, None]:
         """Train what is missing, one seed on each device; yields the steps just taken.
 
         A run that was under way first yields the steps it had already, counted in `resumed` too.
+        Runs that another process is training are left to it.
         """
         for row in self.table.rows:
-            left = [seed for seed in self.seeds if self.key(row, seed) not in self.ledger.runs]
-            packs = row.preset.config.batch // row.preset.config.pack
+            left = list(self.seeds)
             while left:
-                most = min(len(left), len(jax.devices()))
-                k = max(k for k in range(1, most + 1) if packs % k == 0)
-                yield from self._sweep(row, left[:k])
-                left = left[k:]
+                with contextlib.ExitStack() as held:
+                    if not (seeds := self._claimed(row, left, held)):
+                        break
+                    yield from self._sweep(row, seeds)
+                left = [seed for seed in left if seed not in seeds]
+        with contextlib.suppress(OSError):  # not empty: something is under way elsewhere
+            (self.folder / "under-way").rmdir()
+
+    def _claimed(self, row: Row, left: list[int], held: contextlib.ExitStack) -> list[int]:
+        """Those of the seeds `left` that this process alone may train now; `held` keeps them."""
+        folder = self.folder / "under-way"
+        folder.mkdir(parents=True, exist_ok=True)
+        free: list[tuple[int, contextlib.ExitStack]] = []
+        for seed in left:
+            if self.key(row, seed) not in self.ledger.runs and len(free) < len(jax.devices()):
+                claim = held.enter_context(contextlib.ExitStack())
+                path = folder / f"{self.key(row, 0)[0]}-{seed}.lock"
+                if claim.enter_context(lock(path)):
+                    free.append((seed, claim))
+        self.ledger.read()  # one that was finished just before it was claimed
+        free = [(seed, c) for seed, c in free if self.key(row, seed) not in self.ledger.runs]
+        packs = row.preset.config.batch // row.preset.config.pack
+        k = max((k for k in range(1, len(free) + 1) if packs % k == 0), default=0)
+        for _, claim in free[k:]:
+            claim.close()
+        return [seed for seed, _ in free[:k]]
 
     def _sweep(self, row: Row, seeds: list[int]) -> Iterator[int]:
         """Train some seeds of a row, one on each device, and keep them."""
@@ -129,6 +154,9 @@ class Reproduction:
             self._keep(row, outcome)
         self.ledger.write()
         sweep.discard()
+        for seed in seeds:
+            with contextlib.suppress(OSError):
+                (folder.parent / f"{self.key(row, 0)[0]}-{seed}.lock").unlink()
 
     def _keep(self, row: Row, outcome: Outcome) -> None:
         """Measure a trained run and enter it into the ledger."""
@@ -170,7 +198,7 @@ class Reproduction:
         """Write `figure.png` of a report."""
         data = "" if self.table.same else ", other data"
         image = report_picture(report, f"published{data}" if self.table.drawn else None)
-        (self.folder / "figure.png").write_bytes(image)
+        write_whole(self.folder / "figure.png", image)
 
 
 def evaluations(row: Row, looks: list[dict[str, Any]]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,13 +16,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_lessons import training
+from gan_lessons.errors import InputError
 from gan_lessons.metrics import mode_coverage
 from gan_lessons.papers.ledger import SEEN
 from gan_lessons.presets import Preset
 from gan_lessons.training import checkpoints
 from gan_lessons.training.pace import Pace
 
-SAVE = 60.0  # seconds after which a sweep under way is saved
+SAVE = 15.0  # seconds after which a sweep under way is saved
 LOOK = 2500  # samples of each look
 
 
@@ -52,22 +54,26 @@ class Sweep:
         self._due = {-(-recipe.steps * i // looks) for i in range(1, looks + 1)}
         self._looks: list[Any] = []  # [step, *SEEN of each run]
         self.step, self._spent = 0, 0.0
-        if checkpoints.steps(folder):
-            self._resume()
-        else:
+        try:
+            there = bool(checkpoints.saved(folder)) and self._resumed()
+        except InputError as error:
+            print(f"{error}; these runs begin anew", file=sys.stderr)
+            there = False
+        if not there:
             self._state = training.init(self.config, self.seeds)
 
-    def _resume(self) -> None:
+    def _resumed(self) -> bool:
         like = jax.eval_shape(lambda: training.init(self.config, self.seeds))
         last = checkpoints.load(self.folder, like, self.config)
         self._state = training.place(self.config, last.state)
         self._looks = np.asarray(last.history["looks"]).tolist()
         self.step, self._spent = last.step, last.knobs["seconds"]
+        return True
 
     def save(self) -> None:
         """Write a checkpoint of all runs."""
         also, looks = {"seconds": self._spent}, {"looks": np.array(self._looks)}
-        checkpoints.save(self.folder, self._state, self.config, also, looks, self.step, keep=1)
+        checkpoints.save(self.folder, self._state, self.config, also, looks, self.step, keep=2)
 
     def train(self) -> Iterator[int]:
         """Train to the end; yields the steps just taken, of all runs together."""

@@ -1,21 +1,25 @@
 """Save a run and take it up again, bit for bit.
 
-A folder holds one run. Each checkpoint in it is a folder `NUMBER-step-STEP`, numbered in the
-order of saving: the arrays as Orbax writes them, and a manifest with the knobs, the config's text
-and a SHA-256 of every file. It is written under a temporary name, forced to the disk and only
-then renamed, so a process killed at any moment leaves the previous checkpoint as it was.
+A folder holds one run, and each checkpoint in it is one file, `NUMBER-step-STEP.checkpoint`,
+numbered in the order of saving:
+
+1. a line with the SHA-256 of all that follows;
+2. a line of JSON: the step, the knobs, the config's text, and name, type and shape of each array;
+3. the bytes of the arrays, one after another, little-endian.
+
+A file is written under another name, forced to the disk and only then renamed, so a process killed
+at any moment leaves the checkpoints that were there. Nothing in a file is ever evaluated.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import math
 import os
 import re
-import shutil
-import threading
-import uuid
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -26,15 +30,18 @@ import numpy as np
 from jaxtyping import PyTree
 
 from gan_lessons.errors import InputError
+from gan_lessons.files import holder, lock, tidy, typed_path, write_whole
 
-_MANIFEST = "checkpoint.manifest"  # first line: SHA-256 of the second; second line: JSON
-_TEMPORARY = ".saving-"
-_saving = threading.Lock()
+_NAME = re.compile(r"(\d{6,})-step-(\d+)(\.checkpoint)?")  # a folder without: an older version's
+_LOCK = ".lock"
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A run as it was at `step`, with the history up to there."""
+    """A run as it was at `step`, with the history up to there.
+
+    `damaged` names the later checkpoints that could not be read, and why.
+    """
 
     step: int
     state: PyTree
@@ -42,6 +49,35 @@ class Checkpoint:
     history: dict[str, np.ndarray] | np.ndarray
     config_text: str
     path: Path
+    damaged: tuple[str, ...] = ()
+
+
+class _Damaged(Exception):
+    """What is wrong with a file."""
+
+
+@contextlib.contextmanager
+def owned(folder: Path | str) -> Iterator[Path]:
+    """Keep a run's folder, made if missing, to this process while the block runs.
+
+    Raises: InputError where another process has it, or where it cannot be written to.
+    """
+    path = typed_path(folder, "the folder of a run")
+    with contextlib.ExitStack() as stack:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            held = stack.enter_context(lock(path / _LOCK))
+        except OSError as error:
+            raise InputError(
+                f"cannot save in {path}: {error.strerror}; give a folder where you may write"
+            ) from error
+        if not held:
+            raise InputError(
+                f"another training{holder(path / _LOCK)} is at work in {path}; wait for its end or "
+                "stop it, or give this one another folder"
+            )
+        tidy(path)
+        yield path
 
 
 def save(
@@ -58,26 +94,44 @@ def save(
     `state` is any pytree of arrays, typed PRNG keys included; the `repr` of `config` is its
     identity; `knobs` is a dataclass or dict of numbers; `history` is a dict of arrays or one
     array [steps, metrics]. The last `keep` saved steps stay; a step saved again replaces the
-    older one. Only one process at a time may save into a folder.
+    older one. Where several processes could save into one folder, `owned` keeps them apart.
 
     Raises `InputError` where it cannot write (no permission, full disk); the checkpoints saved
     before are still there then, and nothing half-written is left.
     """
-    leaves, kinds = _named("state", state) | _named("history", history), _kinds(state)
-    is_key = [name for name, kind in kinds.items() if kind.startswith("key<")]
-    bits = {n: jax.random.key_data(a) if n in is_key else a for n, a in leaves.items()}
-    arrays = {name: np.asarray(a) for name, a in bits.items()}
-    body = {
+    path = typed_path(folder, "the folder of a run")
+    leaves = _named("state", state) | _named("history", history)
+    keys = {
+        name: str(jax.random.key_impl(leaf))
+        for name, leaf in leaves.items()
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    }
+    arrays = {n: np.asarray(jax.random.key_data(a) if n in keys else a) for n, a in leaves.items()}
+    head = {
         "step": int(step),
         "config": _fields(config) | {"config": repr(config)},
         "knobs": asdict(knobs) if is_dataclass(knobs) else knobs,  # type: ignore[arg-type]
         "history": list(history) if isinstance(history, dict) else None,
-        "state": kinds,
-        "keys": {name: str(jax.random.key_impl(leaves[name])) for name in is_key},
-        "empty": {name: [a.dtype.name, a.shape] for name, a in arrays.items() if not a.size},
+        "state": _kinds(state),
+        "keys": keys,
+        "arrays": {name: [a.dtype.name, a.shape] for name, a in arrays.items()},
     }
-    with _saving:
-        return _write(_absolute(folder), arrays, body, max(keep, 1))
+    line = json.dumps(head, default=lambda number: np.asarray(number).tolist()).encode()
+    body = b"".join([line, b"\n", *(a.tobytes() for a in arrays.values())])
+    number = max((number for number, _, _ in _entries(path)), default=0) + 1
+    new = path / f"{number:06d}-step-{int(step)}.checkpoint"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        write_whole(new, _digest(body) + b"\n" + body)
+    except OSError as error:
+        there = [step for _, step, _ in _entries(path)]
+        kept = f"the checkpoint of step {there[-1]} is still there" if there else "none is there"
+        raise InputError(
+            f"cannot save step {step} in {path}: {error.strerror}; it needs a folder where you "
+            f"may write and {len(body) / 1e6:.1f} MB of room ({kept})"
+        ) from error
+    _prune(path, max(keep, 1))
+    return new
 
 
 def load(
@@ -85,37 +139,59 @@ def load(
 ) -> Checkpoint:
     """Read the checkpoint saved last, or that of `step`, from `folder` (or a path from `save`).
 
-    `like` gives the structure: a state made with the same config, or its `jax.eval_shape`. With
-    `config`, the checkpoint must have been saved with an equal one.
+    Where the last one is damaged, the one before it is read, and so on; `Checkpoint.damaged` says
+    so. `like` gives the structure: a state made with the same config, or its `jax.eval_shape`.
+    With `config`, the checkpoint must have been saved with an equal one.
 
-    Raises `InputError` if there is no checkpoint, or it is damaged, or from another config.
+    Raises `InputError` if there is no checkpoint, or all are damaged, or it is from another config.
     """
-    path = _choose(_absolute(folder), step)
-    body, fault = _inspect(path)
-    if fault:
-        rest = f"steps that can be loaded there: {steps(path.parent) or 'none'}"
-        raise InputError(f"the checkpoint {path} is damaged ({fault}); {rest}")
-    if config is not None and body["config"]["config"] != repr(config):
-        _compare(path, body["config"], _fields(config) | {"config": repr(config)})
-    _compare(path, body["state"], _kinds(like))
-    arrays, names = _read(path, body), body["history"]
-    history = arrays["history"] if names is None else {n: arrays[f"history[{n!r}]"] for n in names}
-    # jnp.array copies: a donated step must not run on memory that numpy holds too.
-    leaves = {name: jnp.array(arrays[name]) for name in _named("state", like)}
-    leaves |= {
-        n: jax.random.wrap_key_data(leaves[n], impl=kind) for n, kind in body["keys"].items()
-    }
-    state = jax.tree.unflatten(jax.tree.structure(like), leaves.values())
-    return Checkpoint(body["step"], state, body["knobs"], history, body["config"]["config"], path)
+    damaged: list[str] = []
+    for path in _choices(typed_path(folder, "the folder of a run"), step):
+        try:
+            head, arrays = _read(path)
+            if config is not None and head["config"]["config"] != repr(config):
+                _compare(path, head["config"], _fields(config) | {"config": repr(config)})
+            _compare(path, head["state"], _kinds(like))
+            return _checkpoint(path, head, arrays, like, tuple(damaged))
+        except _Damaged as fault:
+            damaged.append(f"{path} is damaged ({fault})")
+    raise InputError(f"no checkpoint is left that can be read: {'; '.join(damaged)}")
 
 
 def steps(folder: Path | str) -> list[int]:
     """Steps of the complete checkpoints in `folder`, in the order of saving."""
-    return [step for _, step, path in _entries(_absolute(folder)) if not _inspect(path)[1]]
+    found = []
+    for _, step, path in _entries(typed_path(folder, "the folder of a run")):
+        with contextlib.suppress(_Damaged):
+            _read(path)
+            found.append(step)
+    return found
 
 
-def _absolute(folder: Path | str) -> Path:
-    return Path(folder).expanduser().absolute()
+def saved(folder: Path | str) -> list[int]:
+    """Steps of all checkpoints in `folder`, damaged or not, in the order of saving."""
+    return [step for _, step, _ in _entries(typed_path(folder, "the folder of a run"))]
+
+
+def newest(folder: Path | str) -> Path:
+    """The path of the checkpoint saved last, damaged or not; `InputError` where there is none."""
+    return _choices(typed_path(folder, "the folder of a run"), None)[0]
+
+
+def _checkpoint(
+    path: Path, head: dict[str, Any], arrays: dict[str, np.ndarray], like: PyTree, damaged: Any
+) -> Checkpoint:
+    names = head["history"]
+    history = arrays["history"] if names is None else {n: arrays[f"history[{n!r}]"] for n in names}
+    # jnp.array copies: a donated step must not run on memory that numpy holds too.
+    leaves = {name: jnp.array(arrays[name]) for name in _named("state", like)}
+    leaves |= {
+        name: jax.random.wrap_key_data(leaves[name], impl=impl)
+        for name, impl in head["keys"].items()
+    }
+    state = jax.tree.unflatten(jax.tree.structure(like), leaves.values())
+    text = head["config"]["config"]
+    return Checkpoint(head["step"], state, head["knobs"], history, text, path, damaged)
 
 
 def _named(root: str, tree: PyTree) -> dict[str, Any]:
@@ -151,110 +227,17 @@ def _compare(path: Path, there: dict[str, str], here: dict[str, str]) -> None:
 def _entries(folder: Path) -> list[tuple[int, int, Path]]:
     """(number, step, path) of the checkpoints in `folder`, damaged or not, in order of saving."""
     try:
-        paths = list(folder.iterdir())
+        paths = [path for path in folder.iterdir() if len(path.name) < 100]
     except OSError:
         return []
-    names = [(re.fullmatch(r"(\d{6,})-step-(\d+)", path.name), path) for path in paths]
+    names = [(_NAME.fullmatch(path.name), path) for path in paths]
     return sorted((int(name[1]), int(name[2]), path) for name, path in names if name)
 
 
-def _write(folder: Path, arrays: dict[str, np.ndarray], body: dict[str, Any], keep: int) -> Path:
-    room = sum(a.nbytes + 4096 for a in arrays.values()) + 2**17  # Orbax's own files included
-    number = max((number for number, _, _ in _entries(folder)), default=0) + 1
-    path, temporary = folder / f"{number:06d}-step-{body['step']}", _temporary(folder)
-    try:
-        if not folder.exists():
-            folder.mkdir(parents=True)
-        for leftover in folder.glob(f"{_TEMPORARY}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        temporary.mkdir()
-        _reserve(temporary / "room", room)
-        _fill(temporary, arrays, body)
-        temporary.rename(path)
-        _sync(folder)
-    except (OSError, ValueError) as error:
-        _refuse(error, folder, body["step"], room)
-        raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    _prune(folder, keep)
-    return path
-
-
-def _temporary(folder: Path) -> Path:
-    return folder / f"{_TEMPORARY}{uuid.uuid4().hex}"
-
-
-def _reserve(path: Path, room: int) -> None:
-    """Fill and free the room, so that a full disk shows in one plain `OSError`.
-
-    When Orbax meets a full disk half-way, its threads print screens of tracebacks.
-    """
-    path.write_bytes(bytes(room))
-    _sync(path)
-    path.unlink()
-
-
-def _fill(folder: Path, arrays: dict[str, np.ndarray], body: dict[str, Any]) -> None:
-    from orbax.checkpoint import v1 as ocp  # slow to import
-
-    # Orbax refuses arrays without elements; their shapes in the manifest say it all.
-    ocp.save(folder / "arrays", {name: a for name, a in arrays.items() if a.size})
-    written = [path for path in folder.rglob("*") if path.is_file()]
-    files = {path.relative_to(folder).as_posix(): _digest(path.read_bytes()) for path in written}
-    text = json.dumps(body | {"files": files}, default=lambda number: np.asarray(number).tolist())
-    (folder / _MANIFEST).write_text(f"{_digest(text.encode())}\n{text}", newline="\n")
-    for path in (*folder.rglob("*"), folder):
-        _sync(path)
-
-
-def _read(path: Path, body: dict[str, Any]) -> dict[str, np.ndarray]:
-    from orbax.checkpoint import v1 as ocp
-
-    empty = {name: np.zeros(shape, dtype) for name, (dtype, shape) in body["empty"].items()}
-    return empty | ocp.load(path / "arrays")
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _sync(path: Path) -> None:
-    if os.name == "posix":  # elsewhere a folder cannot be opened
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _prune(folder: Path, keep: int) -> None:
-    """Leave the last `keep` steps. Renamed before removal, so that none is ever half there."""
-    last = {step: (number, path) for number, step, path in _entries(folder)}
-    kept = [path for _, path in sorted(last.values())[-keep:]]
-    for path in (path for _, _, path in _entries(folder) if path not in kept):
-        doomed = _temporary(folder)
-        with suppress(OSError):  # the new one is safe; an old one too many does no harm
-            path.rename(doomed)
-            shutil.rmtree(doomed)
-
-
-def _refuse(error: Exception, folder: Path, step: int, room: int) -> None:
-    """Say in one sentence what the operating system refused; let any other error pass."""
-    told = re.search(r"os_error_code='(\d+)'", str(error))  # Orbax passes the code on as text
-    code = error.errno if isinstance(error, OSError) else told and int(told[1])
-    if code:
-        there = steps(folder)
-        kept = f"the checkpoint of step {there[-1]} is still there" if there else "none is there"
-        raise InputError(
-            f"cannot save step {step} in {folder}: {os.strerror(code)}; it needs a folder where "
-            f"you may write and {room / 1e6:.1f} MB of room ({kept})"
-        ) from error
-
-
-def _choose(folder: Path, step: int | None) -> Path:
-    if (folder / _MANIFEST).exists():
-        return folder
+def _choices(folder: Path, step: int | None) -> list[Path]:
+    """Which files to try, the best first; InputError where there is none."""
+    if folder.is_file() and _NAME.fullmatch(folder.name):
+        return [folder]
     entries = _entries(folder)
     chosen = [path for _, there, path in entries if step in (None, there)]
     if not chosen:
@@ -262,19 +245,44 @@ def _choose(folder: Path, step: int | None) -> Path:
         held = f"holds {f'steps {[step for _, step, _ in entries]}' if entries else 'none'}"
         what = held if folder.is_dir() else "is a file" if folder.exists() else "does not exist"
         raise InputError(f"no {which} in {folder}, which {what}; give the folder of a saved run")
-    return chosen[-1]
+    return chosen[::-1]
 
 
-def _inspect(path: Path) -> tuple[dict[str, Any], str]:
-    """The manifest, and what is wrong with the checkpoint ("" if every file is as saved)."""
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The head and the arrays of a file; `_Damaged` where it is not as it was saved."""
+    if path.is_dir():
+        raise _Damaged("a folder, as older versions saved it, and this one cannot read it")
     try:
-        mark, _, text = (path / _MANIFEST).read_bytes().partition(b"\n")
-        if _digest(text).encode() != mark:
-            return {}, f"{_MANIFEST} was cut or changed"
-        body = json.loads(text)
-        for name, digest in body["files"].items():
-            if _digest((path / name).read_bytes()) != digest:
-                return {}, f"{name} was cut or changed"
+        mark, _, body = path.read_bytes().partition(b"\n")
     except OSError as error:
-        return {}, f"{error.strerror}: {error.filename}"
-    return body, ""
+        raise _Damaged(error.strerror) from None
+    if mark != _digest(body):
+        raise _Damaged("it was cut or changed")
+    try:
+        return _parse(body)
+    except Exception as error:  # the digest is right, and yet it is not of ours
+        raise _Damaged(f"{type(error).__name__}: {error}") from None
+
+
+def _parse(body: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    line, _, data = body.partition(b"\n")
+    head, arrays, at = json.loads(line), {}, 0
+    for name, (dtype, shape) in head["arrays"].items():
+        kind, count = np.dtype(dtype), math.prod(shape)
+        array = np.frombuffer(data, kind, count, at) if count else np.zeros(0, kind)
+        arrays[name], at = array.reshape(shape), at + count * kind.itemsize
+    return head, arrays
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).hexdigest().encode()
+
+
+def _prune(folder: Path, keep: int) -> None:
+    """Leave the last `keep` steps."""
+    last = {step: (number, path) for number, step, path in _entries(folder)}
+    kept = [path for _, path in sorted(last.values())[-keep:]]
+    for path in (path for _, _, path in _entries(folder) if path not in kept):
+        # Only a file: a folder is an older version's.
+        with contextlib.suppress(OSError):  # the new one is safe; an old one too many does no harm
+            os.unlink(path)
