@@ -34,6 +34,7 @@ ROOMS = (
         "errors",
         "environment",
         "folders",
+        "files",
         "fingerprint",
         "plots",
         "distributions",
