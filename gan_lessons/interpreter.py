@@ -32,13 +32,39 @@ def missing(extra: str = "") -> list:
         return []
     if sys.version_info < OLDEST:
         return [f"Python {version_text()} is too old"]
-    found = installed_versions()
-    faults = [fault(requirement, found) for requirement in requirements(extra)]
+    faults = misfits(extra)
     if MARK.exists():
         faults.append("an installation was begun and has not ended")
     if not any(same_folder(entry, ROOT) for entry in sys.path[1:]):
         faults.append("this checkout is not installed, so notebooks could not import it")
-    return [text for text in faults if text]
+    return faults
+
+
+def misfits(extra: str = "") -> list:
+    """The packages that are not here or not of a version that fits, a phrase each."""
+    if not PYPROJECT.is_file():
+        return []
+    found = installed_versions()
+    wanted = [*requirements(extra), *requirements_of("jax", "jaxlib", found)]
+    return [text for text in (fault(requirement, found) for requirement in wanted) if text]
+
+
+def requirement_names() -> list:
+    """The names of what the project asks for, as modules."""
+    wanted = requirements("") if PYPROJECT.is_file() else []
+    return [re.findall(r"^[\w.-]+", text)[0].replace("-", "_") for text in wanted]
+
+
+def requirements_of(package: str, other: str, found: dict) -> list:
+    """What one installed package asks of another: JAX's halves come as two, and must fit."""
+    wanted = "Requires-Dist: " + other
+    for entry in sys.path:
+        file = Path(entry, f"{package}-{found.get(package)}.dist-info", "METADATA")
+        if file.is_file():
+            lines = file.read_text(encoding="utf-8").splitlines()
+            texts = [line for line in lines if line.startswith(wanted) and ";" not in line]
+            return [text[len("Requires-Dist: ") :] for text in texts]
+    return []
 
 
 def requirements(extra: str) -> list:

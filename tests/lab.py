@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -83,8 +84,30 @@ def jupyter(folder: Path) -> Iterator[str]:
     command += ["--ip=127.0.0.1", f"--port={port}", "--IdentityProvider.token="]
     command += ["--LabApp.expose_app_in_browser=True"]
     command += [f"--ServerApp.root_dir={folder}", "--ServerApp.port_retries=0"]
+    with _serving(command, port, folder, _environment(folder)) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def lab_of(checkout: Path, home: Path) -> Iterator[str]:
+    """What `gan-lessons lab` of a checkout opens for a user of a new home; yields its address."""
+    port = _free_port()
+    settings = {"LabApp": {"expose_app_in_browser": True}, "IdentityProvider": {"token": ""}}
+    (home / ".jupyter").mkdir()
+    (home / ".jupyter" / "jupyter_lab_config.json").write_text(json.dumps(settings))
+    variables = _environment(home) | {"PYTHONPATH": str(checkout), "HOME": str(home)}
+    program = "import sys; from gan_lessons.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", program, "lab", "--no-browser", f"--port={port}"]
+    with _serving(command, port, home, variables) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def _serving(
+    command: list[str], port: int, folder: Path, variables: dict[str, str]
+) -> Iterator[str]:
     with open(folder / "lab.log", "w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=_environment(folder))
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=variables, cwd=folder)
     try:
         address = f"http://127.0.0.1:{port}"
         wait_for(lambda: _answers(f"{address}/api/status"), 90, "JupyterLab to start")

@@ -175,12 +175,21 @@ def problems(path: Path) -> list[str]:
     notebook = normalise(read(path))
     found = []
     if text != nbformat.writes(notebook) + "\n":
-        found.append("it is not in normal form: python -m tests --fix")
+        found.append(
+            "it is not in normal form, as after an editor opened and saved it in place:"
+            f" `git checkout {shown_path(path)}` takes that back, `python -m tests --fix` keeps it"
+            " and puts it in order; `gan-lessons lab` opens copies, with which this cannot happen"
+        )
     if stamp(notebook) != source_digest(notebook):
         found.append(f"its code changed since it ran: python -m tests.notebooks run {path.name}")
     if len(text.encode()) >= LARGEST:
         found.append(f"it has {len(text.encode()):,} bytes, and {LARGEST:,} are too many")
     return found + list(form_problems(notebook)) + list(output_problems(notebook))
+
+
+def shown_path(path: Path) -> Path:
+    """A path as one types it in the checkout."""
+    return path.resolve().relative_to(ROOT) if path.resolve().is_relative_to(ROOT) else path
 
 
 def form_problems(notebook: NotebookNode) -> Iterable[str]:

@@ -135,7 +135,7 @@ def test_problems_are_told(tmp_path: Path) -> None:
     crash = v4.new_output("error", ename="ValueError", evalue="no", traceback=[])
     lesson = notebook(leak, crash, source="\n".join(f"x{i} = {i}" for i in range(26)))
     told = "\n".join(notebooks.problems(committed(tmp_path, lesson)))
-    for word in ("normal form", "ran", "/home/someone/x", "ValueError"):
+    for word in ("normal form", "git checkout", "--fix", "ran", "/home/someone/x", "ValueError"):
         assert word in told
 
 

@@ -287,7 +287,7 @@ def test_the_log_is_bounded_and_fails_in_silence(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(log, "SIZE", 5000)
     path = log.log_path()
-    assert path.is_relative_to(tmp_path) and not path.parent.exists()
+    assert path and path.is_relative_to(tmp_path) and not path.parent.exists()
     for i in range(60):
         log.keep_traceback(ValueError(f"number {i} " + 100 * "x"), "here")
         log.keep_traceback(ValueError(f"number {i} " + 100 * "x"), "here")  # the same: once

@@ -6,8 +6,16 @@ import os
 import sys
 from collections.abc import Sequence
 
-from gan_lessons import interpreter
+from gan_lessons import environment, interpreter
+from gan_lessons.cli.fail import note
 from gan_lessons.errors import InputError
+
+
+def tell_of_other_copies() -> None:
+    """Say which gan_lessons runs, where there is another version that one could take it for."""
+    if others := environment.other_copies():
+        here = interpreter.ROOT / "gan_lessons"
+        note(f"note: this is {here}; another version is in {', '.join(map(str, others))}")
 
 
 def become_in_checkout(module: str, arguments: Sequence[str], needed: str) -> int:

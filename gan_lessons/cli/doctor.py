@@ -14,20 +14,30 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gan_lessons import interpreter
+from gan_lessons import __version__, environment, interpreter
+from gan_lessons.cli import storage
 from gan_lessons.cli.machine import BROWSERS, browser
+from gan_lessons.errors import InputError
+from gan_lessons.folders import home, writable
 
 Finding = tuple[str, str]
 NAMED = ("jax", "flax", "optax", "numpy", "matplotlib", "jupyterlab", "ipywidgets")
 
 
 def doctor_command(args: argparse.Namespace) -> int:
-    """Print one line for each check; the exit status is 1 if something is wrong."""
+    """Print one line for each check, and what is kept on this machine, or remove some of that.
+
+    The exit status is 1 if something is wrong, or could not be removed.
+    """
+    if args.remove:
+        return storage.remove(args.remove, args.yes)
     wrong = 0
     for check in CHECKS:
         sign, text = _examine(check)
         print(f"{sign:5}  {text.splitlines()[0]}", flush=True)
         wrong += sign == "wrong"
+    for line in storage.lines():
+        print(line)
     cure = "gan-lessons lab installs what is missing; put the rest right by hand"
     print(f"Wrong: {wrong} of {len(CHECKS)}; {cure}." if wrong else "All is well.")
     return int(wrong > 0)
@@ -37,6 +47,8 @@ def _examine(check: Any) -> Finding:
     name = check.__name__[1:]
     try:
         return check()
+    except InputError as error:
+        return "wrong", str(error)
     except ModuleNotFoundError as error:  # `_packages` reports it as wrong
         return "note", f"{name}: cannot be examined without {error.name}"
     except Exception as error:  # a broken installation can raise anything
@@ -58,9 +70,44 @@ def _packages() -> Finding:
     return "ok", "packages as required: " + ", ".join(f"{n} {found.get(n)}" for n in NAMED)
 
 
+def _package() -> Finding:
+    ours = interpreter.ROOT / "gan_lessons"
+    found = f"gan_lessons {__version__} in {ours}"
+    if other := environment.copy_that_kernels_load():
+        cause = "PYTHONPATH leads there" if os.environ.get("PYTHONPATH") else "that is installed"
+        return "wrong", f"{found}, but notebooks would import {other} ({cause})"
+    if others := environment.other_copies():
+        return "note", f"{found}; another version is in {', '.join(map(str, others))}"
+    return "ok", found
+
+
+def _variables() -> Finding:
+    """The variables of JAX. What is wrong is taken away, so that the other checks can go on."""
+    wrong, tries = [], 0
+    while (fault := _fault()) and tries < 9:
+        wrong.append(fault)
+        os.environ.pop(fault.partition("=")[0], None)
+        tries += 1
+    notes = environment.set_aside()
+    if wrong or notes:
+        return "wrong" if wrong else "note", "; ".join(wrong + notes)
+    return "ok", "no variable of JAX is in the way"
+
+
+def _fault() -> str:
+    try:
+        environment.check_variables()
+    except InputError as error:
+        return str(error)
+    return ""
+
+
 def _backend() -> Finding:
     import jax
 
+    from gan_lessons.training.devices import check_devices
+
+    check_devices()
     kind, count = jax.default_backend(), len(jax.devices())
     text = f"JAX computes on {kind}: {count} device(s), {jax.devices()[0].device_kind}"
     if kind == "cpu" and shutil.which("nvidia-smi"):
@@ -77,6 +124,8 @@ def _data() -> Finding:
 
 
 def _folders() -> Finding:
+    if home() is None:
+        return "note", "there is no home folder: nothing is cached, and `lab` lends Jupyter one"
     import jax
     from jupyter_core.paths import jupyter_runtime_dir
 
@@ -85,15 +134,16 @@ def _folders() -> Finding:
     prepare()
     config: Any = jax.config
     runtime, cache = Path(jupyter_runtime_dir()), config.jax_compilation_cache_dir
-    there = next(path for path in (runtime, *runtime.parents) if path.exists())
-    if not os.access(there, os.W_OK):
-        return "wrong", f"Jupyter cannot write to {there}, so no kernel can start"
+    if not writable(runtime):
+        return "note", f"Jupyter cannot write to {runtime}: `lab` lends it a temporary folder"
     if not (cache and os.access(cache, os.W_OK)):
         return "note", "there is no cache folder to write to: every start compiles anew"
     return "ok", f"compiled programs are kept in {cache}"
 
 
 def _kernel() -> Finding:
+    if home() is None:
+        return "note", "there is no home folder to look for Jupyter's kernels in"
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     from jupyter_client.kernelspec import KernelSpecManager
 
@@ -118,7 +168,8 @@ def _browser() -> Finding:
 def _log() -> Finding:
     from gan_lessons.live.log import log_path
 
-    path = log_path()
+    if (path := log_path()) is None:
+        return "note", "there is no home folder: errors of players and figures are not kept"
     there = "" if path.exists() else " (none so far)"
     return "ok", f"errors of players and figures are kept in {path}{there}"
 
@@ -139,6 +190,6 @@ def _speed() -> Finding:
 
 
 CHECKS = (
-    *(_python, _packages, _backend, _data, _folders, _kernel),
+    *(_python, _packages, _package, _variables, _backend, _data, _folders, _kernel),
     *(_lessons, _browser, _log, _speed),
 )

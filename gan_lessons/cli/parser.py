@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 
 from gan_lessons import __version__
+from gan_lessons.cli.storage import KINDS
+from gan_lessons.errors import InputError, check_choice
 
 
 def command_line_parser() -> argparse.ArgumentParser:
@@ -17,7 +19,7 @@ def command_line_parser() -> argparse.ArgumentParser:
         ("playground", "the same: the first lesson holds the playground"),
     ):
         _lab_options(commands.add_parser(name, help=line, description=line))
-    commands.add_parser("doctor", help="say what is there and what is wrong")
+    _doctor_options(commands.add_parser("doctor", help="say what is there and what is wrong"))
     _train_options(commands.add_parser("train", help="train a preset in the terminal"))
     _reproduce_options(commands.add_parser("reproduce", help="run a paper's table again"))
     commands.add_parser("test", help="run the tests; its options go to `python -m tests`")
@@ -27,12 +29,27 @@ def command_line_parser() -> argparse.ArgumentParser:
 def _lab_options(lab: argparse.ArgumentParser) -> None:
     lab.add_argument("--port", type=_port, help="port of the server (the next one if taken)")
     lab.add_argument("--no-browser", action="store_true", help="only print the address")
+    fresh = "put this lesson anew; your own copy is kept under another name"
+    lab.add_argument("--fresh", nargs="+", default=[], metavar="LESSON", help=fresh)
 
 
 def _port(text: str) -> int:
     if text.isdecimal() and 0 < int(text) < 65536:
         return int(text)
     raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text!r}")
+
+
+def _doctor_options(doctor: argparse.ArgumentParser) -> None:
+    remove = f"take away what is kept on this machine: {', '.join(KINDS)}"
+    doctor.add_argument("--remove", nargs="+", type=_kind, metavar="WHAT", default=[], help=remove)
+    doctor.add_argument("--yes", action="store_true", help="do not ask before removing your work")
+
+
+def _kind(text: str) -> str:
+    try:
+        return check_choice("thing to remove", text, KINDS)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _train_options(train: argparse.ArgumentParser) -> None:

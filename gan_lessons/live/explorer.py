@@ -22,6 +22,7 @@ from gan_lessons.live.sheet import Sheet
 from gan_lessons.live.stage import Stage
 from gan_lessons.live.wishes import Drag, Pause, Play, Resize, Turn, Wish
 from gan_lessons.plots import small_png
+from gan_lessons.training.devices import check_devices
 from gan_lessons.training.runtime import prepare
 
 PICTURE = 0.05  # seconds from one picture to the next while it plays
@@ -64,6 +65,7 @@ class Explorer:
         **controls: Slider | Toggle | Choice | Point,
     ) -> None:
         prepare()
+        check_devices()
         self.controls, self.still = controls, still
         self.canvas = Canvas(build, size)
         self.figure = self.canvas.figure

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import traceback
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+
+from gan_lessons.folders import our_state
 
 SIZE = 200_000  # bytes, after which the file is begun anew; one older file is kept
 _last: list[
@@ -15,13 +16,10 @@ _last: list[
 ] = []  # the traceback written last: a figure that fails 20 times a second fails once
 
 
-def log_path() -> Path:
-    """The file of tracebacks. It is there once there was something to write."""
-    state = os.environ.get("XDG_STATE_HOME", "")
-    home = (
-        state if os.path.isabs(state) else os.path.expanduser(os.path.join("~", ".local", "state"))
-    )
-    return Path(home, "gan-lessons", "errors.log")
+def log_path() -> Path | None:
+    """The file of tracebacks, which is there once there was something to write; None if no home."""
+    folder = our_state()
+    return folder and folder / "errors.log"
 
 
 class _Quiet(RotatingFileHandler):
@@ -35,8 +33,9 @@ def keep_traceback(error: BaseException, where: str) -> None:
     if _last == [text]:
         return
     _last[:] = [text]
+    if (path := log_path()) is None:
+        return
     with contextlib.suppress(OSError):
-        path = log_path()
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = _Quiet(path, maxBytes=SIZE, backupCount=1, encoding="utf-8", delay=True)
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))

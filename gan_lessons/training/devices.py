@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import jax
 import numpy as np
 from jax.sharding import NamedSharding
@@ -13,13 +15,35 @@ from gan_lessons.training.players import players
 from gan_lessons.training.state import State
 
 
-def check_precision() -> None:
-    """Raise InputError where JAX is set to 64 bits: the engine is written for float32."""
+def check_jax() -> None:
+    """Raise InputError where JAX has no device, or is set to 64 bits: the engine is for float32."""
+    check_devices()
     if jax.config.jax_enable_x64:  # type: ignore[attr-defined]
         raise InputError(
             "training runs in 32 bits, and JAX is set to 64: unset JAX_ENABLE_X64, or say "
             'jax.config.update("jax_enable_x64", False), and start again'
         )
+
+
+def check_devices() -> None:
+    """Raise InputError where JAX finds nothing to compute on."""
+    try:
+        chosen = jax.config.jax_default_device  # type: ignore[attr-defined]
+        jax.devices(chosen if isinstance(chosen, str) else None)
+    except Exception as error:  # an AssertionError without a word, too
+        raise InputError(_nothing_to_compute_on(str(error))) from None
+
+
+def _nothing_to_compute_on(said: str) -> str:
+    """Why JAX finds no device, as far as variables tell, and what to do, in a sentence."""
+    why = f" ({' '.join(said.split())})" if said else ""
+    names = ("JAX_PLATFORMS", "JAX_PLATFORM_NAME", "JAX_NUM_CPU_DEVICES", "JAX_DEFAULT_DEVICE")
+    blamed = [f"{name}={os.environ[name]}" for name in names if os.environ.get(name)]
+    if not blamed and (chosen := jax.config.jax_platforms):  # type: ignore[attr-defined]
+        blamed = [f'jax.config.update("jax_platforms", {chosen!r})']
+    if not blamed:
+        return f"JAX finds nothing to compute on{why}; `gan-lessons doctor` says more"
+    return f"{' '.join(blamed)}: JAX finds nothing to compute on{why}; unset it and start again"
 
 
 def mesh(devices: int) -> jax.sharding.Mesh:

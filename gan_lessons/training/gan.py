@@ -15,7 +15,8 @@ from jaxtyping import Array, Float
 
 from gan_lessons.errors import check_number
 from gan_lessons.training.config import Config
-from gan_lessons.training.devices import check_precision, place
+from gan_lessons.training.devices import check_jax, place
+from gan_lessons.training.keys import threefry_key
 from gan_lessons.training.knobs import Knobs
 from gan_lessons.training.learner import Learner, register_learner
 from gan_lessons.training.loop import advance, check, terms
@@ -31,16 +32,16 @@ def init(config: Config, seed: int | Sequence[int] = 0) -> State:
 
     Raises: InputError if a seed is not a whole number from 0 to 2^31 - 1.
     """
-    check_precision()
+    check_jax()
     one = isinstance(seed, (int, np.integer)) or not isinstance(
         seed, (list, tuple, range, np.ndarray)
     )
     seeds: Any = [seed] if one else seed
     checked = [int(check_number("seed", each, 0, 2**31 - 1, integer=True)) for each in seeds]
     if one:
-        return place(config, _init(config, random.key(checked[0])))
+        return place(config, _init(config, threefry_key(checked[0])))
     make = functools.partial(_init, config)
-    return place(config, jax.vmap(make)(jax.vmap(random.key)(jnp.array(checked, jnp.uint32))))
+    return place(config, jax.vmap(make)(jax.vmap(threefry_key)(jnp.array(checked, jnp.uint32))))
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -63,6 +63,11 @@ UNROLLED = define_prng_impl(
 )
 
 
+def threefry_key(seed: Array | int) -> Array:
+    """A key of threefry, whatever JAX is set to: the same seed is to give the same run."""
+    return random.key(seed, impl="threefry2x32")
+
+
 def unrolled(key: Array) -> Array:
     """The same key, drawing the same numbers."""
     return random.wrap_key_data(random.key_data(key), impl=UNROLLED)

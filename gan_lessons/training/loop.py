@@ -19,7 +19,7 @@ from gan_lessons.errors import InputError, check_number
 from gan_lessons.networks import MLP
 from gan_lessons.objectives import OWN
 from gan_lessons.training.config import Config
-from gan_lessons.training.devices import check_precision, mesh
+from gan_lessons.training.devices import check_jax, mesh
 from gan_lessons.training.knob_sets import check_knobs, switched_on, traced
 from gan_lessons.training.knobs import KNOBS, Knobs
 from gan_lessons.training.learner import BLOCK, Chunk
@@ -37,7 +37,7 @@ def advance(config: Config, state: State, knobs: Knobs, n: int) -> Chunk:
     with one value a run. Raises InputError where `n` or the length of an array does not fit.
     """
     count = int(check_number("n", n, 1, BLOCK, integer=True))
-    check_precision()
+    check_jax()
     check_runs(knobs, state.step.shape)
     on = check_terms(config, knobs)
     go = _program(config, state)

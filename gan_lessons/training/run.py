@@ -10,15 +10,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import random
 from jaxtyping import Array, Float
 
 from gan_lessons.errors import InputError, check_number
 from gan_lessons.metrics import ModeCoverage, mode_coverage
+from gan_lessons.training.keys import threefry_key
 from gan_lessons.training.knob_sets import check_knob
 from gan_lessons.training.learner import BLOCK, Chunk, State, learner_of
 from gan_lessons.training.pace import Pace
-from gan_lessons.training.runtime import prepare
+from gan_lessons.training.runtime import prepare, unwatched
 from gan_lessons.training.schedules import acting, ended, turned
 from gan_lessons.training.turns import Turns
 
@@ -90,7 +90,7 @@ class Run:
     @contextlib.contextmanager
     def _landed(self) -> Iterator[None]:
         """Hold the run while no chunk is in flight."""
-        with self._turns:
+        with self._turns, unwatched():
             self._land()
             yield
 
@@ -148,7 +148,7 @@ class Run:
         n = int(check_number("the number of samples", n, 1, 1e8, integer=True))
         seed = int(check_number("seed", seed, 0, 2**31 - 1, integer=True))
         with self._landed():
-            return self.learner.sample(self.config, self.state, random.key(seed), n, **how)
+            return self.learner.sample(self.config, self.state, threefry_key(seed), n, **how)
 
     def coverage(self, n: int = 2500, seed: int = 0) -> ModeCoverage:
         """Mode coverage of `n` samples, against the data's own weights.

@@ -1,4 +1,4 @@
-"""Two settings of the process that make starts and live training quicker, by one explicit call."""
+"""Settings of the process that make starts and live training quicker, by one explicit call."""
 
 from __future__ import annotations
 
@@ -7,8 +7,16 @@ import ctypes
 import functools
 import os
 import platform
+import sys
+from collections.abc import Iterator
+from typing import Any
 
 import jax
+
+from gan_lessons import environment
+from gan_lessons.folders import our_cache
+
+COMPILED = "compiled-"  # the folder of compiled programs is called so, and after machine and JAX
 
 
 @functools.cache
@@ -17,10 +25,31 @@ def prepare() -> None:
 
     Importing the package changes nothing. Runs (and so the player and the command line) and
     figures with sliders call this when the first of them is made; whoever uses `init` and `advance`
-    alone may call it too, or leave it.
+    alone may call it too, or leave it. What the environment's variables set of JAX and would stand
+    in the way (`environment.ASIDE`; 64 bits are refused elsewhere) is set back, and said.
     """
+    _set_back()
     _cache_compiled_programs()
     _keep_freed_memory()
+
+
+def _set_back() -> None:
+    for variable, note in environment.in_the_way().items():
+        usual, name = environment.ASIDE[variable].usual, variable.lower()
+        if variable != "JAX_ENABLE_X64" and getattr(jax.config, name, usual) != usual:
+            jax.config.update(name, usual)
+            print(f"note: {note}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def unwatched() -> Iterator[None]:
+    """Let numbers that are not finite pass: a run looks out for them, and stops with a sentence."""
+    settings: Any = jax.config
+    if not (settings.jax_debug_nans or settings.jax_debug_infs):
+        yield
+        return
+    with jax.debug_nans(False), jax.debug_infs(False):
+        yield
 
 
 def _cache_compiled_programs() -> None:
@@ -30,14 +59,13 @@ def _cache_compiled_programs() -> None:
     """
     from jax.experimental.compilation_cache import compilation_cache
 
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    folder = os.path.join(home, "gan-lessons", f"compiled-{platform.node()}-{jax.__version__}")
-    if getattr(jax.config, "jax_compilation_cache_dir", None) is not None:
+    folder = our_cache(f"{COMPILED}{platform.node()}-{jax.__version__}")
+    if getattr(jax.config, "jax_compilation_cache_dir", None) is not None or folder is None:
         return
     with contextlib.suppress(OSError):
-        os.makedirs(folder, exist_ok=True)
-    if os.access(folder, os.W_OK):
-        jax.config.update("jax_compilation_cache_dir", folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    if os.access(folder, os.W_OK | os.X_OK):
+        jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
         compilation_cache.reset_cache()  # JAX decides at its first compilation whether it has one
 
