@@ -24,6 +24,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from gan_lessons.errors import InputError, check_number
+from gan_lessons.folders import our_cache
 
 BLOCK = 1 << 16
 TRIES = 10  # at one address, as long as each brings more of the file
@@ -51,10 +52,7 @@ def cache_folder() -> Path:
 
     For a user without a home it is in the folder for temporary files.
     """
-    home = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    if home.startswith("~"):  # a user without a home
-        home = tempfile.gettempdir()
-    return Path(home) / "gan-lessons" / "data"
+    return our_cache("data") or Path(tempfile.gettempdir(), "gan-lessons", "data")
 
 
 def classroom_folder() -> Path | None:

@@ -82,7 +82,7 @@ class Player:
         prepare()
         start = arguments.start_of(config, knobs)
         arguments.refuse_unknown(unknown, start)
-        self.run = Run(start.config, start.knobs, seed)
+        self.run = Run(start.config, start.knobs, seed, memory=96 << 20)
         self.panels = arguments.panels_from(panels, start)
         self.size = check_choice("size", size, SIZES)
         steps = int(

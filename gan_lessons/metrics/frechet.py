@@ -131,10 +131,10 @@ def frechet_at_infinity(
     keeps the bias of a reference of fixed size, which matters when the real set is as small as
     ours.) The sets must be independent samples.
 
-    What is found is an estimate. Measured on normal features, the line takes away about 95 % of the
-    bias where the smallest n is twice the rank r (the number of features that vary independently,
-    d at most), more for larger n, and about 90 % at n = r. Below r the points leave the line, and
-    this refuses.
+    What is found is an estimate, and a part of the bias stays in it: the smaller the smallest n is,
+    in units of the rank r (the number of features that vary independently, d at most), the more.
+    Measured on normal features, up to a quarter of the bias stayed near n = r, and 5 to 14 % at
+    n = 2 r. Below r the points leave the line, and this refuses.
 
     Args:
         features_a, features_b: [n, d] each, at least 8 rows.

@@ -17,7 +17,7 @@ import numpy as np
 
 from gan_lessons import training
 from gan_lessons.errors import InputError
-from gan_lessons.metrics import mode_coverage
+from gan_lessons.metrics import coverage_of
 from gan_lessons.papers.ledger import SEEN
 from gan_lessons.presets import Preset
 from gan_lessons.training import checkpoints
@@ -118,7 +118,7 @@ def _look(config: training.Config, ema: bool) -> Any:
 
     def see(state: training.State) -> Any:
         x = training.sample(config, state, jax.random.key(1), LOOK, ema=ema)
-        found = mode_coverage(x, config.data.modes, config.data.mode_std)  # type: ignore[arg-type]
+        found = coverage_of(config.data, x)
         return jnp.stack([jnp.asarray(getattr(found, name), float) for name in SEEN])
 
     return jax.jit(jax.vmap(see))

@@ -18,7 +18,7 @@ from gan_lessons.training.keys import threefry_key
 from gan_lessons.training.knob_sets import check_knob
 from gan_lessons.training.learner import BLOCK, Chunk, State, learner_of
 from gan_lessons.training.pace import Pace
-from gan_lessons.training.runtime import prepare, unwatched
+from gan_lessons.training.runtime import give_back_memory, prepare, unwatched
 from gan_lessons.training.schedules import acting, ended, turned
 from gan_lessons.training.turns import Turns
 
@@ -36,7 +36,8 @@ class Run:
         config: a `Config`, or the config of another learner.
         knobs: of that learner, or a dict of some of them; the rest is as usual.
         seed: decides every bit, from 0 to 2^31 - 1.
-        memory: bytes for snapshots; when they fill it, every second one is dropped.
+        memory: bytes for snapshots (four are kept in any case); when they fill it, every second
+            one is dropped, and going back replays a longer stretch.
 
     Attributes:
         config, knobs, seed: what decides the run, with the times at which knobs moved (`changes`).
@@ -48,13 +49,14 @@ class Run:
     """
 
     def __init__(
-        self, config: Any, knobs: Any = None, seed: int = 0, memory: int = 96 << 20
+        self, config: Any, knobs: Any = None, seed: int = 0, memory: int = 32 << 20
     ) -> None:
         if not hasattr(config, "learner"):
             raise InputError(
                 f"a run is of a config, like Config(), not {config!r}; `preset(name).config` is one"
             )
         prepare()
+        give_back_memory()
         self.config, self.memory = config, memory
         self.learner = learner_of(config)
         self.knobs, self.seed = self._accepted(knobs), seed
@@ -267,7 +269,7 @@ class Run:
 
     def _remember(self) -> None:
         self.snapshots[self._step] = _copy(self._state)
-        room = max(8, min(400, self.memory // _bytes(self._state)))
+        room = max(4, min(400, self.memory // _bytes(self._state)))
         if len(self.snapshots) > room:
             kept = sorted(self.snapshots)
             self.snapshots = {step: self.snapshots[step] for step in [*kept[::2], kept[-1]]}
@@ -306,7 +308,8 @@ def train(
     An interrupt (the stop button, Ctrl-C) keeps what was trained and returns the run so far.
     """
     steps = int(check_number("steps", steps, 0, 1e12, integer=True))
-    run, pace = Run(config, knobs, seed), Pace(0.2)  # seconds: an interrupt is answered soon
+    run = Run(config, knobs, seed, memory=8 << 20)  # seldom rewound
+    pace = Pace(0.2)  # seconds: an interrupt is answered soon
     try:
         while run.step < steps and run.stopped is None:
             began = time.perf_counter()

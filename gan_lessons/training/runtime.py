@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import gc
 import os
 import platform
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -16,6 +18,7 @@ import jax
 from gan_lessons import environment
 from gan_lessons.folders import our_cache
 
+LARGE = 2**30  # bytes of a process that has no room for programs it may not need again
 COMPILED = "compiled-"  # the folder of compiled programs is called so, and after machine and JAX
 
 
@@ -83,3 +86,19 @@ def _keep_freed_memory() -> None:
         mallopt(trim_threshold, 2**31 - 1)
         mallopt(mmap_max, 0)
         mallopt(arena_max, 1)
+
+
+def give_back_memory() -> None:
+    """Give back what was freed and kept: a new game does not need the room of the old ones.
+
+    This bounds what `_keep_freed_memory` keeps. A process of more than LARGE bytes also forgets
+    what it has compiled, which is half of a long lesson: a game of before that is played again gets
+    its programs from the disk, in a second or two. Only Linux says how large a process is.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        if pages * os.sysconf("SC_PAGESIZE") > LARGE:
+            jax.clear_caches()
+            gc.collect()
+    with contextlib.suppress(OSError, TypeError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -11,11 +11,13 @@ from jax import lax, random
 from jaxtyping import Array, Float
 
 from gan_lessons.errors import InputError
+from gan_lessons.networks import MLP
 from gan_lessons.training.config import Config
 from gan_lessons.training.players import players
 from gan_lessons.training.state import State
 
-PORTION = 1024  # most samples that G makes at once: the maps of a DCGAN take 0.2 MB each
+# Most samples that G makes at once: a convolutional one may need 5 MB for each.
+PORTION, PORTION_OF_MAPS = 1024, 32
 
 
 def sample(
@@ -74,13 +76,14 @@ def _fitting(config: Config, n: int, given: Any) -> Array:
 def _generate(config: Config, g: Array, rest: Any, z: Array, given: Array) -> Array:
     generator = players(config)[0]
     answer = functools.partial(generator.answer, generator.unravel(g), rest)
-    whole = (len(z) - 1) // PORTION * PORTION
+    portion = PORTION if isinstance(config.generator, MLP) else PORTION_OF_MAPS
+    whole = (len(z) - 1) // portion * portion
     if whole <= 0:
         return answer(z, given)
     portions = [
-        each[:whole].reshape(whole // PORTION, PORTION, each.shape[1]) for each in (z, given)
+        each[:whole].reshape(whole // portion, portion, each.shape[1]) for each in (z, given)
     ]
-    parts = lax.map(lambda portion: answer(*portion), tuple(portions))
+    parts = lax.map(lambda each: answer(*each), tuple(portions))
     return jnp.concatenate([parts.reshape(whole, -1), answer(z[whole:], given[whole:])])
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gan_lessons import folders
 from gan_lessons.errors import InputError
 from gan_lessons.images import Source, cache_folder, fetch
 
@@ -274,10 +275,10 @@ def test_the_cache_is_the_users(monkeypatch):
     assert cache_folder() == Path("/somewhere/gan-lessons/data")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_folder() == Path.home() / ".cache" / "gan-lessons" / "data"
-    monkeypatch.setenv("XDG_CACHE_HOME", "~/own")
-    assert cache_folder() == Path.home() / "own" / "gan-lessons" / "data"
+    monkeypatch.setenv("XDG_CACHE_HOME", "~/own")  # relative paths do not count there
+    assert cache_folder() == Path.home() / ".cache" / "gan-lessons" / "data"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # there is no home
+    monkeypatch.setattr(folders, "home", lambda: None)
     assert cache_folder().is_absolute() and "~" not in str(cache_folder())
 
 
