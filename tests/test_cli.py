@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from gan_lessons import cli, interpreter, papers, training
-from gan_lessons.cli import doctor, reproduce, storage, train
+from gan_lessons.cli import doctor, interrupts, reproduce, storage, train
 from gan_lessons.cli import order as orders
 from gan_lessons.cli.lab import START
 from gan_lessons.cli.parser import command_line_parser
@@ -416,6 +416,79 @@ def test_ctrl_c_saves_and_a_resume_ends_as_if_nothing_had_been(tmp_path: Path) -
     assert run_train(folder, "--steps", str(end), "--resume") == 0
     assert run_train(whole, "--steps", str(end)) == 0
     assert same(folder, whole)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="these signals are not there on Windows")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGKILL"])
+def test_whatever_ends_a_training_leaves_what_was_trained(tmp_path: Path, name: str) -> None:
+    """A polite end saves the present step; SIGKILL leaves what the clock has saved."""
+    argv = ["train", "ring", *TINY, "--out", str(tmp_path), "--steps", "1000000"]
+    code = f"import gan_lessons.cli.train as t; t.SAVE = 0.5; {PROGRAM}"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *argv, "--every", "900000"],
+        cwd=interpreter.ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait(process, lambda: len(checkpoints.saved(tmp_path)) > 2)
+        before = checkpoints.saved(tmp_path)[-1]
+        process.send_signal(getattr(signal, name))
+        _, error = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    after = checkpoints.steps(tmp_path)[-1]
+    assert after >= before > 0 and "Traceback" not in error
+    if name != "SIGKILL":
+        assert after > before and f"step {after} is saved" in error
+    assert last(tmp_path)[0].step == after == len(last(tmp_path)[0].history)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a signal to oneself ends the process on Windows")
+def test_a_second_ctrl_c_ends_at_once_and_a_double_one_does_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended: list[int] = []
+    release = threading.Event()
+    monkeypatch.setattr(
+        interrupts.os, "_exit", lambda status: (ended.append(status), release.set())
+    )
+    monkeypatch.setattr(interrupts, "DOUBLE", 0.5)
+
+    def press(*delays: float) -> None:
+        for delay in delays:
+            time.sleep(delay)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def work(asked: threading.Event) -> str:  # a long compilation, which cannot be cut short
+        assert asked.wait(10)
+        release.wait(1.5)
+        return "done"
+
+    fast = threading.Thread(target=press, args=(0.2, 0.05, 0.05))
+    fast.start()
+    assert interrupts.until_asked(work) == "done" and not ended
+    fast.join()
+    slow = threading.Thread(target=press, args=(0.2, 1.0))
+    slow.start()
+    assert interrupts.until_asked(work) == "done" and ended == [1]
+    slow.join()
+    assert "stopping" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_damaged_last_checkpoint_is_passed_over_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_train(tmp_path, "--steps", "30", "--every", "10") == 0
+    newest = checkpoints.newest(tmp_path)
+    newest.write_bytes(newest.read_bytes()[:-1])
+    assert run_train(tmp_path, "--steps", "31", "--resume") == 0
+    said = capsys.readouterr().err
+    assert newest.name in said and "is at step 20" in said
+    assert last(tmp_path)[0].step == 31
 
 
 def test_an_interrupt_at_any_other_time_shows_no_traceback(

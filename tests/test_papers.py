@@ -106,6 +106,28 @@ def test_after_an_interrupt_nothing_finished_is_trained_again(trained: list) -> 
     assert sum(job().train()) == 0
 
 
+def test_two_at_work_on_one_table_share_it_and_lose_nothing(trained: list) -> None:
+    one, other = job(), job()
+    first = one.train()
+    next(first)  # has begun with the first run
+    assert sum(other.train()) == 3 * STEPS  # takes all the others
+    assert sum(first) == STEPS
+    assert Counter(trained) == Counter(
+        (name, seed) for name in ("plain", "hinge") for seed in (0, 1)
+    )
+    assert len(numbers(one.path)) == 4 and one.steps() == (4 * STEPS, 4 * STEPS)
+    assert other.steps() == (3 * STEPS, 4 * STEPS)  # as it was when it ended
+    assert job().steps() == (4 * STEPS, 4 * STEPS)
+    assert not [*one.folder.glob("under-way/*")]
+
+
+def test_a_row_that_another_process_finishes_is_not_trained_again(trained: list) -> None:
+    one, other = job(1), job(1)
+    assert sum(one.train()) == 2 * STEPS
+    assert sum(other.train()) == 0 and len(trained) == 2
+    assert numbers(one.path) == numbers(other.path) and other.steps()[0] == 2 * STEPS
+
+
 def test_only_what_differs_from_the_defaults_makes_a_key() -> None:
     row = tiny().rows[0]
     plain = row.preset

@@ -91,6 +91,10 @@ def _written_out(name: str, text: str, kinds: Iterable[Any]) -> Any:
         return value(call)
     except InputError:
         raise
-    except (SyntaxError, AttributeError, KeyError, TypeError, ValueError):
+    # The last two: brackets or signs nested thousands deep.
+    except (
+        *(SyntaxError, AttributeError, KeyError, TypeError, ValueError),
+        *(MemoryError, RecursionError),
+    ):
         example = EXAMPLES.get(name, EXAMPLES["network"])
         raise InputError(f"{name} is written like {example}, not {text!r}") from None

@@ -153,8 +153,11 @@ def load(
                 _compare(path, head["config"], _fields(config) | {"config": repr(config)})
             _compare(path, head["state"], _kinds(like))
             return _checkpoint(path, head, arrays, like, tuple(damaged))
-        except _Damaged as fault:
-            damaged.append(f"{path} is damaged ({fault})")
+        except InputError:
+            raise
+        except Exception as fault:  # where the digest is right, it is of somebody else
+            kind = "" if isinstance(fault, _Damaged) else f"{type(fault).__name__}: "
+            damaged.append(f"{path} is damaged ({kind}{fault})")
     raise InputError(f"no checkpoint is left that can be read: {'; '.join(damaged)}")
 
 
@@ -271,6 +274,8 @@ def _parse(body: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         kind, count = np.dtype(dtype), math.prod(shape)
         array = np.frombuffer(data, kind, count, at) if count else np.zeros(0, kind)
         arrays[name], at = array.reshape(shape), at + count * kind.itemsize
+    if not (isinstance(head["step"], int) and isinstance(head["knobs"], dict)):
+        raise ValueError("its step or its knobs are none")
     return head, arrays
 
 
