@@ -36,7 +36,7 @@ class Run:
         config: a `Config`, or the config of another learner.
         knobs: of that learner, or a dict of some of them; the rest is as usual.
         seed: decides every bit, from 0 to 2^31 - 1.
-        memory: bytes for snapshots (four are kept in any case); when they fill it, every second
+        memory: bytes for snapshots (two are kept in any case); when they fill it, every second
             one is dropped, and going back replays a longer stretch.
 
     Attributes:
@@ -269,7 +269,7 @@ class Run:
 
     def _remember(self) -> None:
         self.snapshots[self._step] = _copy(self._state)
-        room = max(4, min(400, self.memory // _bytes(self._state)))
+        room = max(2, min(400, self.memory // _bytes(self._state)))
         if len(self.snapshots) > room:
             kept = sorted(self.snapshots)
             self.snapshots = {step: self.snapshots[step] for step in [*kept[::2], kept[-1]]}

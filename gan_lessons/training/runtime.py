@@ -18,7 +18,7 @@ import jax
 from gan_lessons import environment
 from gan_lessons.folders import our_cache
 
-LARGE = 2**30  # bytes of a process that has no room for programs it may not need again
+LARGE = 3 * 2**28  # bytes of a process that has no room for programs it may not need again
 COMPILED = "compiled-"  # the folder of compiled programs is called so, and after machine and JAX
 
 
