@@ -149,7 +149,7 @@ def test_snapshots_stay_few_and_reach_back():
         run.advance(3)
     assert len(run.snapshots) <= 9 and {0, run.step} & set(run.snapshots)
     gaps = np.diff([*sorted(run.snapshots), run.step])
-    assert gaps.max() <= 150  # no far stretch to replay
+    assert gaps.max() <= 200  # two thirds of the run at the most are replayed
 
 
 def test_longer_than_one_block():
