@@ -19,6 +19,7 @@ from gan_lessons import environment
 from gan_lessons.folders import our_cache
 
 LARGE = 3 * 2**28  # bytes of a process that has no room for programs it may not need again
+MORE = 2**28  # bytes
 COMPILED = "compiled-"  # the folder of compiled programs is called so, and after machine and JAX
 
 
@@ -91,14 +92,30 @@ def _keep_freed_memory() -> None:
 def give_back_memory() -> None:
     """Give back what was freed and kept: a new game does not need the room of the old ones.
 
-    This bounds what `_keep_freed_memory` keeps. A process of more than LARGE bytes also forgets
-    what it has compiled, which is half of a long lesson: a game of before that is played again gets
-    its programs from the disk, in a second or two. Only Linux says how large a process is.
+    This bounds what `_keep_freed_memory` keeps. A process of more than LARGE bytes, which has grown
+    by MORE since it last did so, also forgets what it has compiled, half of a long lesson: a game
+    of before that is played again gets its programs from the disk, in a second or two.
     """
-    with contextlib.suppress(OSError, ValueError):
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-        if pages * os.sysconf("SC_PAGESIZE") > LARGE:
-            jax.clear_caches()
-            gc.collect()
+    if _resident() > max(LARGE, _left.get("after", 0) + MORE):
+        jax.clear_caches()
+        gc.collect()
+        _trim()
+        _left["after"] = _resident()
+    _trim()
+
+
+_left: dict[str, int] = {}  # bytes of the process after it forgot its programs
+
+
+def _trim() -> None:
     with contextlib.suppress(OSError, TypeError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+        ctypes.CDLL(None).malloc_trim(0)  # glibc alone knows it
+
+
+def _resident() -> int:
+    """Bytes of memory that this process holds; 0 where that cannot be read (not on Linux)."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGESIZE")
+    except (OSError, ValueError):
+        return 0
