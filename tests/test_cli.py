@@ -451,9 +451,12 @@ def test_a_second_ctrl_c_ends_at_once_and_a_double_one_does_not(
 ) -> None:
     ended: list[int] = []
     release = threading.Event()
-    monkeypatch.setattr(
-        interrupts.os, "_exit", lambda status: (ended.append(status), release.set())
-    )
+
+    def end(status: int) -> None:
+        ended.append(status)
+        release.set()
+
+    monkeypatch.setattr(interrupts.os, "_exit", end)
     monkeypatch.setattr(interrupts, "DOUBLE", 0.5)
 
     def press(*delays: float) -> None:
