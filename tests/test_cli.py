@@ -440,8 +440,8 @@ def test_whatever_ends_a_training_leaves_what_was_trained(tmp_path: Path, name: 
         process.kill()
     after = checkpoints.steps(tmp_path)[-1]
     assert after >= before > 0 and "Traceback" not in error
-    if name != "SIGKILL":
-        assert after > before and f"step {after} is saved" in error
+    if name != "SIGKILL":  # the clock may have saved this very step a moment before
+        assert f"step {after} is saved" in error
     assert last(tmp_path)[0].step == after == len(last(tmp_path)[0].history)
 
 

@@ -320,8 +320,8 @@ def test_a_run_can_be_looked_at_and_moved_from_another_thread_while_it_trains():
         try:
             for i in range(40):
                 assert np.isfinite(np.asarray(run.sample(20))).all()
-                assert int(run.state.step) <= run.step
-                run.at(max(0, run.step - 3))
+                step = max(0, run.step - 3)
+                assert int(run.at(step).step) == step
                 run.coverage(50)
                 run.set(lr_d=1e-3 * (1 + i % 2))
         except BaseException as error:
