@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fractions
+import json
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +15,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gan_lessons import exercises
 from gan_lessons.errors import InputError
 from gan_lessons.exercises import (
     REGISTRY,
@@ -21,19 +24,28 @@ from gan_lessons.exercises import (
     Prediction,
     Verdict,
     close_to,
+    comparison,
+    forget_progress,
+    keep_progress,
     one_of,
+    progress,
+    progress_file,
     same_function,
 )
+from gan_lessons.exercises.arithmetic import number as read_number
+from gan_lessons.plots import figure
 
 
 @pytest.fixture(autouse=True)
-def empty_stores(monkeypatch):
+def empty_stores(monkeypatch, tmp_path):
     monkeypatch.setenv("GAN_LESSONS_DISPLAY", "still")
-    REGISTRY.clear()
-    exercises.COMMITMENTS.clear()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    stores = (REGISTRY, progress.ANSWERS, progress._unwritten, comparison._curtains)
+    for store in stores:
+        store.clear()
     yield
-    REGISTRY.clear()
-    exercises.COMMITMENTS.clear()
+    for store in stores:
+        store.clear()
 
 
 def make(check, mistakes, id="it", **more):
@@ -335,12 +347,16 @@ def test_verdicts_differ_by_sign_and_word_not_only_by_colour():
 
 def test_hint_and_folded_solution():
     assert "Think of $p$." in repr(number().hint())
-    solution = number().solution()
+    asked = number()
+    assert "`0.5`" not in repr(asked.solution())  # a try or the hint comes first
+    asked.hint()
+    solution = asked.solution()
     assert solution._repr_markdown_().startswith("<details>")
     assert "`0.5`" in repr(solution) and "Because." in repr(solution)
     assert "<details>" not in repr(solution)
-    assert "def d_star(p, q):" in repr(function().solution())
-    assert "**b**: 0.5" in repr(choice().solution())
+    for build, text in ((function, "def d_star(p, q):"), (choice, "**b**: 0.5")):
+        build().check("no")
+        assert text in repr(build().solution())
     pair = [Mistake(lambda x: x, "x"), Mistake(lambda x: -x, "y")]
     assert repr(make(same_function(lambda x: 2 * x, at=[1]), pair).solution()) == "Because."
 
@@ -351,13 +367,93 @@ def test_a_question_is_markdown_unless_there_is_a_front_end(monkeypatch):
     assert not isinstance(number().show(), Note)
 
 
-def test_buttons_show_hint_and_solution():
-    question, row, below = number().show(widgets=True).children
-    assert "What?" in question.outputs[0]["data"]["text/markdown"]
+def told(below) -> str:
+    return below.outputs[0]["data"]["text/markdown"]
+
+
+def test_a_number_is_typed_and_checked_and_the_hint_comes_before_the_solution():
+    question, field, row, below = number().show(widgets=True).children
+    check, hint, solution = row.children
+    assert "What?" in told(question)
+    solution.click()
+    assert "ask for the hint" in told(below)
+    field.value = "2"
+    check.click()
+    assert "that is a ratio" in told(below)
+    solution.click()
+    assert "<details>" in told(below)
+    field.value = "1 - 1/2"
+    check.click()
+    assert "Because." in told(below)
+    hint.click()
+    assert "Hint" in told(below)
+
+
+def test_a_choice_is_clicked_and_a_function_is_written():
+    _, radio, row, below = choice().show(widgets=True).children
+    assert [label for label, _ in radio.options] == ["a: 0", "b: 0.5", "c: 1"]
     row.children[0].click()
-    assert "Hint" in below.outputs[0]["data"]["text/markdown"]
-    row.children[1].click()
-    assert "<details>" in below.outputs[0]["data"]["text/markdown"]
+    assert "Not attempted" in told(below)
+    radio.value = "c"
+    row.children[0].click()
+    assert "too large" in told(below)
+    _, row, _ = function().show(widgets=True).children
+    assert [button.description for button in row.children] == ["Hint", "Solution"]
+
+
+def test_options_with_formulas_are_listed_above_the_buttons():
+    wrong = [Mistake("b", "No.")]
+    question, radio, *_ = make(one_of(["$x^2$", "$x$"], "a"), wrong).show(widgets=True).children
+    assert "- **b**: $x$" in told(question) and [label for label, _ in radio.options] == ["a", "b"]
+
+
+def test_every_wrong_option_has_its_answer():
+    with pytest.raises(InputError, match="says nothing to who answers c"):
+        make(one_of(["x", "y", "z"], "a"), [Mistake("b", "No."), Mistake("b", "No.")])
+
+
+# Numbers as they are typed -----------------------------------------------------------------
+
+
+def test_typed_numbers():
+    log2 = float(np.log(2))
+    for text, value in {
+        "1/2": 0.5,
+        " .5 ": 0.5,
+        "−2": -2,
+        "2 ln 2": 2 * log2,
+        "-log 4": -2 * log2,
+        "2(1 + 1)": 4,
+        "3 pi": 3 * np.pi,
+        "sqrt(4)/4": 0.5,
+        "2^-1": 0.5,
+        "1.5*log(2/3) + 0.5*ln(1/2)": 1.5 * np.log(2 / 3) - log2 / 2,
+        "e^2": np.e**2,
+        "-inf": -np.inf,
+        "1e-3": 1e-3,
+        "0.5j": 0.5j,
+    }.items():
+        assert np.isclose(read_number(text), value), text
+    assert read_number("[−2, 1/2]") == read_number("-2, 1/2") == [-2, 0.5]
+    assert "0.5" in number().check("0,5").message and number().check("0,5").status == "wrong"
+
+
+@given(st.text(max_size=60) | st.text("0123456789.,+-*/^() lnogexpqrt[]", max_size=60))
+@settings(deadline=None, max_examples=300)
+def test_whatever_is_typed_is_a_number_or_a_plain_error(text):
+    with contextlib.suppress(ArithmeticError, ValueError, TypeError):
+        assert isinstance(read_number(text), (float, complex, list))
+
+
+def test_what_is_typed_is_never_run():
+    for text in (
+        "__import__('os').getcwd()",
+        "(lambda: 1)()",
+        "[1 for _ in (1,)]",
+        "log.__class__",
+    ):
+        with pytest.raises(ValueError, match="not a number"):
+            read_number(text)
 
 
 # Predictions -----------------------------------------------------------------------------
@@ -374,14 +470,26 @@ def judge_radius(radius):
 
 def test_prediction_right_wrong_and_none():
     asked = prediction()
-    nothing = asked.compare(3.1)
+    nothing = asked.verdict(3.1)
     assert nothing.status == "not_attempted"
-    assert "it diverges" in nothing.message and "3.1" in nothing.message
+    assert "it diverges" not in nothing.message and "3.1" not in nothing.message
     asked.commit("B")
-    surprise = asked.compare(jnp.array(2.5))
-    assert surprise.status == "wrong"
+    surprise = asked.verdict(jnp.array(2.5))
+    assert surprise.status == "wrong" and "2.5" in surprise.message
     assert "it orbits" in surprise.message and "it diverges" in surprise.message
-    assert asked.compare(1.0).status == "right"
+    assert asked.verdict(1.0).status == "right"
+
+
+def test_each_wrong_option_has_its_reply():
+    replies = {"a": "No friction here.", "c": "Nothing is added."}
+    asked = Prediction("p", "?", ["stops", "orbits", "flies off"], "b", "So.", replies)
+    asked.commit("c")
+    assert "Nothing is added." in asked.verdict().message
+    assert "No friction" not in asked.verdict().message
+    with pytest.raises(InputError):
+        Prediction("p", "?", ["x", "y"], "a", "So.", {"a": "never said"})
+    with pytest.raises(InputError):
+        Prediction("p", "?", ["x", "y"], "a", "So.", {"z": "no option"})
 
 
 def test_commitment_outlives_the_cell_and_blanks():
@@ -394,6 +502,13 @@ def test_commitment_outlives_the_cell_and_blanks():
     assert prediction().committed == "c"
 
 
+def test_who_has_seen_the_outcome_cannot_predict_any_more():
+    asked = prediction()
+    asked.commit("a")
+    asked.verdict(1.0)
+    assert "stays" in repr(asked.commit("b")) and prediction().committed == "a"
+
+
 def test_unknown_choice_lists_the_options():
     assert "a, b, c" in repr(prediction().commit("z"))
     assert prediction().committed is None
@@ -402,7 +517,7 @@ def test_unknown_choice_lists_the_options():
 def test_fixed_outcome_and_changed_options():
     fixed = Prediction("fixed", "?", ["up", "down"], "b", "It falls.")
     fixed.commit("b")
-    assert fixed.compare().status == "right"
+    assert fixed.verdict().status == "right"
     renamed = Prediction("fixed", "?", {"up": "up", "down": "down"}, "down", "It falls.")
     assert renamed.committed is None
 
@@ -411,14 +526,133 @@ def test_odd_measurements_do_not_stop_the_lesson():
     asked = prediction()
     asked.commit("a")
     for measured in (None, "text", Hostile(), float("nan"), np.zeros(3)):
-        assert isinstance(asked.compare(measured), Verdict)
+        assert isinstance(asked.compare(measured).verdict, Verdict)
+        assert repr(asked.compare(measured))
 
 
-def test_radio_buttons_commit():
+def test_a_click_commits():
     assert "it orbits" in repr(prediction().show())
-    _, radio = prediction().show(widgets=True).children
-    assert radio.value is None and prediction().committed is None
+    _, radio, row = prediction().show(widgets=True).children
+    button, said = row.children
+    button.click()
+    assert "Choose" in said.value and prediction().committed is None
     radio.value = "b"
-    assert prediction().committed == "b"
-    _, again = prediction().show(widgets=True).children
-    assert again.value == "b"
+    assert prediction().committed is None  # the arrow keys walk through the options
+    button.click()
+    assert prediction().committed == "b" and said.value == "Committed."
+    assert prediction().show(widgets=True).children[1].value == "b"
+
+
+@pytest.fixture
+def page(monkeypatch):
+    """What a live page would show, in order."""
+    shown: list = []
+    monkeypatch.setattr("IPython.display.display", lambda each, **_: shown.append(each))
+    monkeypatch.setenv("GAN_LESSONS_DISPLAY", "live")
+    return shown
+
+
+def words(place) -> str:
+    return "\n".join(
+        str(output["data"].get("text/markdown", output["data"])) for output in place.outputs
+    )
+
+
+def test_what_happened_is_covered_until_the_learner_has_chosen(page):
+    asked, drawn = prediction(), figure()
+    asked.compare(3.1, drawn, "radius 3.1")._ipython_display_()
+    (place,) = page
+    assert "Covered" in words(place) and "3.1" not in words(place)
+    prediction().commit("c")  # the question's cell may have been run again since
+    assert [set(output["data"]) & {"image/png"} for output in place.outputs] == [
+        {"image/png"},
+        set(),
+        set(),
+    ]
+    assert "radius 3.1" in words(place) and "As you predicted" in words(place)
+    asked.compare(3.1, "again")._ipython_display_()
+    assert "again" in words(page[-1]) and place.comm is None  # the first one has left the page
+
+
+def test_a_static_page_shows_the_experiment_and_withholds_the_verdict(page, monkeypatch):
+    monkeypatch.setenv("GAN_LESSONS_DISPLAY", "still")
+    prediction().compare(3.1, "radius 3.1")._ipython_display_()
+    text = str(page)
+    assert "radius 3.1" in text and "no prediction yet" in text and "it diverges" not in text
+
+
+# The record --------------------------------------------------------------------------------
+
+
+def test_answers_are_remembered_with_their_mistakes():
+    asked = number()
+    for answer in (..., 2, 0.7, 0.5):
+        asked.check(answer)
+    rows = [(each["attempt"], each["verdict"], each["mistake"]) for each in progress.ANSWERS]
+    assert rows == [(1, "wrong", 1), (2, "wrong", None), (3, "right", None)]
+    asked.self_test()
+    assert len(progress.ANSWERS) == 3
+    assert not progress_file().exists()  # nothing is written unless it is wished
+
+
+def test_the_file_is_made_on_wish_and_read_by_the_next_kernel():
+    prediction().commit("b")
+    assert str(progress_file()) in repr(keep_progress())
+    number().check(0)
+    content = json.loads(progress_file().read_text())
+    assert content["version"] == 1
+    assert [each["question"] for each in content["answers"]] == ["dirac", "it"]
+    assert content["answers"][1]["mistake"] == 0 and content["answers"][1]["time"]
+    new_kernel()
+    assert prediction().committed == "b" and number().tried
+    prediction().verdict(1.0)
+    assert len(json.loads(progress_file().read_text())["answers"]) == 3
+    forget_progress()
+    assert not progress_file().exists() and prediction().committed is None
+
+
+def new_kernel() -> None:
+    progress.ANSWERS.clear()
+    progress._looked.clear()
+
+
+def test_two_kernels_lose_nothing_of_each_other(tmp_path):
+    keep_progress()
+    code = """
+import sys
+from gan_lessons.exercises import Exercise, Mistake, close_to
+texts = dict(question="?", hint="h", explanation="e")
+wrong = [Mistake(1, "x"), Mistake(2, "y")]
+asked = Exercise(sys.argv[1], check=close_to(0), mistakes=wrong, **texts)
+for i in range(20):
+    asked.check(i)
+"""
+    both = [subprocess.Popen([sys.executable, "-c", code, name]) for name in ("one", "two")]
+    assert [process.wait(100) for process in both] == [0, 0]
+    answers = json.loads(progress_file().read_text())["answers"]
+    for name in ("one", "two"):
+        assert [each["attempt"] for each in answers if each["question"] == name] == [*range(1, 21)]
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[1]", '{"version": 9, "answers": []}', '{"version": 1, "answers": [3]}']
+)
+def test_a_damaged_record_is_moved_aside_and_said(content, capsys):
+    keep_progress()
+    progress_file().write_text(content)
+    number().check(0)
+    assert "progress-unread-1.json" in capsys.readouterr().out
+    assert progress_file().with_name("progress-unread-1.json").read_text() == content
+    assert len(json.loads(progress_file().read_text())["answers"]) == 1
+
+
+def test_a_record_that_cannot_be_written_is_said_and_stops_nothing(monkeypatch, capsys):
+    keep_progress()
+    monkeypatch.setattr(progress, "write_whole", refuse_to_write)
+    number().check(0)
+    assert "could not be written" in capsys.readouterr().out
+    monkeypatch.undo()
+
+
+def refuse_to_write(*_):
+    raise OSError(28, "No space left on device")

@@ -10,6 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from gan_lessons.exercises.arithmetic import number
+
 Outcome = bool | str | EllipsisType  # right; wrong, perhaps with a reason; `...` not attempted
 
 
@@ -42,13 +44,12 @@ def is_blank(answer: Any) -> bool:
 
 
 def as_array(answer: Any) -> np.ndarray:
-    """Numbers, fractions, arrays, texts like "0.5" and "1/2", or lists of them, as an array.
+    """Numbers, fractions, arrays, texts like "0.5" and "2 ln 2", or lists of them, as an array.
 
     Raises whatever exception comes of anything else.
     """
     if isinstance(answer, str):
-        top, slash, bottom = answer.replace("−", "-").partition("/")
-        return np.asarray(complex(top) / complex(bottom) if slash else complex(top))
+        return np.asarray(number(answer), complex)
     if isinstance(answer, (list, tuple)):
         return np.asarray([as_array(item) for item in answer])
     array = np.asarray(answer)
@@ -63,6 +64,8 @@ def compare_numbers(answer: Any, expected: Any, tol: float) -> Outcome:
     if isinstance(given, Exception) or (given.dtype == bool) != (wanted.dtype == bool):
         return f"{quote(answer)} cannot be read as numbers"
     given = given.reshape(()) if given.size == 1 and wanted.ndim == 0 else given
+    if isinstance(answer, str) and wanted.ndim == 0 and given.shape == (2,):
+        return "write one number, with a point before its decimals: `0.5`"
     if given.shape != wanted.shape:
         return f"your answer has shape {given.shape}, not {wanted.shape}"
     if np.isnan(given).any() and not np.isnan(wanted).any():

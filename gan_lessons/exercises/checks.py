@@ -33,12 +33,14 @@ class Check:
         expected: the right answer.
         kind: what a learner is told to hand in.
         options: texts of the options by key, if the answer is a choice.
+        typed: whether the answer can be typed into a field.
     """
 
     rule: Callable[[Any, Any], Outcome]
     expected: Any
     kind: str
     options: Mapping[str, str] | None = None
+    typed: bool = False
 
 
 def close_to(expected: Any, tol: float = 1e-3) -> Check:
@@ -51,7 +53,9 @@ def close_to(expected: Any, tol: float = 1e-3) -> Check:
     if isinstance(array, Exception):
         raise InputError(f"close_to needs a number or an array, not {quote(expected)}")
     kind = f"an array of shape {array.shape}" if array.shape else "a number, like `2.5` or `5/2`"
-    return Check(lambda answer, wanted: compare_numbers(answer, wanted, tol), expected, kind)
+    return Check(
+        lambda answer, wanted: compare_numbers(answer, wanted, tol), expected, kind, typed=True
+    )
 
 
 def same_function(reference: Callable[..., Any], at: Sequence[Any], tol: float = 1e-3) -> Check:

@@ -47,7 +47,7 @@ class Verdict:
         return f'<b style="color:{colour}">{sign} {self.title or title}.</b> {self.message}'
 
 
-def as_output(note: Note) -> tuple[dict[str, Any], ...]:
+def as_output(note: Note | Verdict) -> tuple[dict[str, Any], ...]:
     """A note as the `outputs` of an Output widget, which may be set from any thread."""
     data = {"text/markdown": note._repr_markdown_(), "text/plain": repr(note)}
     return ({"output_type": "display_data", "data": data, "metadata": {}},)
