@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 NAME = "gan-lessons"
+PROGRESS = "progress.json"  # what a learner answered, for who wishes it kept (`exercises.progress`)
 
 
 def home() -> Path | None:

@@ -293,6 +293,7 @@ def kept(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
         *("runs/ring-0/metrics.json", ".pytest_cache/x", "../cache/gan-lessons/data/mnist/a.gz"),
         *("../cache/gan-lessons/compiled-host-0.10.2/a", "../cache/gan-lessons/compiled-host-9/b"),
         *("../state/gan-lessons/errors.log", "../state/gan-lessons/errors.log.1"),
+        "../state/gan-lessons/progress.json",
     ):
         path = checkout / place
         path.parent.mkdir(parents=True, exist_ok=True)

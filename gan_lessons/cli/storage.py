@@ -13,17 +13,18 @@ from gan_lessons.cli.lessons import ELSEWHERE, OURS
 from gan_lessons.errors import InputError
 from gan_lessons.folders import home, our_cache, our_state
 
-# What can be removed, and what it is. The last two are a person's work.
+# What can be removed, and what it is. The last three are a person's work.
 KINDS = {
     "environment": "the packages that were installed for the lessons; `lab` installs them anew",
     "cache": "compiled programs, of each version of JAX; they are compiled anew",
     "downloads": "pictures from the net; they are fetched anew",
     "log": "errors of players and figures",
     "tests": "what the tests left",
+    "progress": "the record of your answers",
     "my-lessons": "your copies of the lessons",
     "runs": "your trainings and tables",
 }
-WORK = ("my-lessons", "runs")
+WORK = ("progress", "my-lessons", "runs")
 TESTS = (".pytest_cache", ".hypothesis", ".mypy_cache", ".ruff_cache", "artefacts")
 
 
@@ -45,6 +46,8 @@ def _places(kind: str) -> list[Path]:
         return [caches / "data"] if caches else []
     if kind == "log":
         return sorted(state.glob("errors.log*")) if state else []
+    if kind == "progress":
+        return sorted(state.glob("progress*")) if state else []
     if kind == "tests":
         return [root / name for name in TESTS]
     if kind == "my-lessons":

@@ -23,10 +23,9 @@ from typing import Any, Literal
 from gan_lessons.errors import InputError
 from gan_lessons.exercises.notes import Note
 from gan_lessons.files import lock, write_whole
-from gan_lessons.folders import made, our_state
+from gan_lessons.folders import PROGRESS, made, our_state
 
 VERSION = 1
-FILE = "progress.json"
 Answer = dict[str, Any]
 
 ANSWERS: list[Answer] = []  # of this kernel, in order, and those of the file once it is read
@@ -38,7 +37,7 @@ _looked: set[Path] = set()  # files that were read
 def progress_file() -> Path | None:
     """Where answers are kept for who wishes it; None on a machine without a home folder."""
     folder = our_state()
-    return folder and folder / FILE
+    return folder and folder / PROGRESS
 
 
 def keeping() -> bool:

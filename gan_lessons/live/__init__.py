@@ -2,6 +2,7 @@
 
 from gan_lessons.live.display import fast, has_front_end, widget_check
 from gan_lessons.live.explorer import Explorer
+from gan_lessons.live.goals import Goal
 from gan_lessons.live.inputs import Choice, Point, Slider, Toggle
 from gan_lessons.live.panels import (
     Coverage,
@@ -26,6 +27,7 @@ __all__ = [
     "Coverage",
     "Densities",
     "Explorer",
+    "Goal",
     "GradientNorms",
     "Histogram",
     "ImageGrid",

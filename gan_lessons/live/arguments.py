@@ -117,7 +117,7 @@ def refuse_unknown(unknown: Mapping[str, Any], start: Start) -> None:
         check_choice("keyword of Player", name, OPTIONS)
 
 
-OPTIONS = ("panels", "controls", "steps", "seed", "size")
+OPTIONS = ("panels", "controls", "steps", "seed", "size", "goals")
 
 
 def with_changes(chosen: Start, changes: Mapping[str, Any]) -> tuple[Start, dict[str, Any]]:

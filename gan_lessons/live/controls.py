@@ -14,6 +14,7 @@ import ipywidgets as widgets
 from gan_lessons.errors import InputError
 from gan_lessons.live.dials import Dial
 from gan_lessons.live.display import take_away
+from gan_lessons.live.goals import Goals
 from gan_lessons.live.screen import SIZES, Screen
 from gan_lessons.run import Run
 from gan_lessons.training import ended, knobs_of
@@ -39,6 +40,7 @@ class PlayerOnPage(Protocol):
     size: str
     cursor: int | None
     message: str
+    goals: Goals
 
     @property
     def rate(self) -> float: ...
@@ -78,6 +80,7 @@ class Controls:
         self.image = widgets.Image(value=blank, format="png", layout=layout)
         self._fit_image(player.size)
         self.status, self.message = widgets.HTML(), widgets.HTML()
+        self.tasks = widgets.HTMLMath(player.goals.page())
         known = [each for each in knobs_of(player.run.knobs).values() if each.slider]
         self.dials = {each.name: Dial(each, getattr(player.acting, each.name)) for each in known}
         self.knobs = {name: dial.slider for name, dial in self.dials.items()}
@@ -88,7 +91,14 @@ class Controls:
         self._state, self._followed = "", 0.0
         self.closed = False
         self.box = widgets.VBox(
-            [self._buttons(), *self._sliders(names), self._history(), self._lines(), self.image],
+            [
+                self._buttons(),
+                *self._sliders(names),
+                self._history(),
+                self._lines(),
+                self.image,
+                self.tasks,
+            ],
             layout=widgets.Layout(max_width=_width(player.size)),
         )
         self.box.add_class("gan-player")
@@ -268,6 +278,10 @@ class Controls:
         with self._putting():
             for name in names:
                 self.dials[name].stand_at(getattr(acting, name))
+
+    def show_goals(self) -> None:
+        """Show which tasks are done."""
+        self.tasks.value = self.player.goals.page()
 
     def fit(self, size: str) -> None:
         """Take the width that a size needs."""

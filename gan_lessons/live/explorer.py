@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from gan_lessons.errors import InputError, check_choice, check_number
 from gan_lessons.live.canvas import Canvas
 from gan_lessons.live.display import has_front_end
 from gan_lessons.live.front_end import FrontEnd
+from gan_lessons.live.goals import Goal, Goals
 from gan_lessons.live.inputs import Choice, Point, Slider, Toggle
 from gan_lessons.live.sheet import Sheet
 from gan_lessons.live.stage import Stage
@@ -47,6 +48,7 @@ class Explorer:
             (update, advance): while it plays, `advance()` and then `update` are called in turn.
         size: width and height in inches, at 100 dots per inch.
         still: how often `advance` is called before a still picture.
+        goals: what to find out (`Goal`); each is asked with the drawn values after every picture.
         controls: by the names of update's arguments.
 
     Attributes:
@@ -62,6 +64,7 @@ class Explorer:
         *,
         size: tuple[float, float] = (9.3, 3.4),
         still: int = 0,
+        goals: Sequence[Goal] = (),
         **controls: Slider | Toggle | Choice | Point,
     ) -> None:
         prepare()
@@ -74,6 +77,7 @@ class Explorer:
         self._check_controls()
         self.drawn: Values = {}
         self.message = ""
+        self.goals = Goals(goals)
         self._fresh = self._rough = False  # a picture is due; the last one was sent with loss
         self._press, self._held = 0.0, ""
         self.front_end = FrontEnd(BEHIND)
@@ -158,6 +162,8 @@ class Explorer:
                 self.canvas.advance()
             width = round(100 * self.figure.get_figwidth())
             ipython.display(ipython.Image(self.picture(), width=width))
+            if self.goals.goals:
+                ipython.display(ipython.Markdown(self.goals.note()))
             return
         with self._paging:
             if self.sheet is None:
@@ -245,6 +251,8 @@ class Explorer:
             self._rough = not crisp
             self.front_end.count()
             self.front_end.ask()
+            if self.goals.look(self.drawn):
+                sheet.show_goals()
 
     def _draw(self) -> np.ndarray:
         """Draw the figure for the present values; pixels [height, width, 3]."""

@@ -14,6 +14,7 @@ from gan_lessons.live import arguments
 from gan_lessons.live.controls import Controls
 from gan_lessons.live.display import fast, has_front_end
 from gan_lessons.live.front_end import FrontEnd
+from gan_lessons.live.goals import Goal, Goals
 from gan_lessons.live.looks import Looks
 from gan_lessons.live.panels.base import Panel, View
 from gan_lessons.live.screen import SIZES, Screen
@@ -58,6 +59,7 @@ class Player:
         steps: how long to train where nobody can press Play.
         seed: decides every bit.
         size: "notebook" or "projector".
+        goals: what to find out (`Goal`); each is asked with the run after every picture.
 
     Attributes:
         run: the `Run`, which may be looked at at any moment.
@@ -77,6 +79,7 @@ class Player:
         steps: int | None = None,
         seed: int = 0,
         size: str = "notebook",
+        goals: Sequence[Goal] = (),
         **unknown: Any,
     ) -> None:
         prepare()
@@ -91,6 +94,7 @@ class Player:
         self.steps = fast(steps, min(steps, 150))
         self.screen = Screen(self.panels, self.run, self.size)
         self.message = ""
+        self.goals = Goals(goals)
         self.cursor: int | None = None
         self.front_end = FrontEnd(BEHIND, WORDS)
         self.stage = Stage(self, "gan-player", self.front_end)
@@ -242,6 +246,8 @@ class Player:
             self._frame(crisp=False)
         self.run.advance(max(0, self.steps - self.run.step))
         ipython.display(ipython.Image(self.picture(), width=930))
+        if self.goals.goals:
+            ipython.display(ipython.Markdown(self.goals.note()))
 
     def picture(self) -> bytes:
         """The present frame as PNG."""
@@ -333,7 +339,12 @@ class Player:
             return self._train_and_draw(fresh)
         if controls := self.controls:
             controls.show(self._frame(crisp=True))
+            self._look_for_goals(controls)
         return None
+
+    def _look_for_goals(self, controls: Controls) -> None:
+        if self.goals.look(self.run):
+            controls.show_goals()
 
     def _train_and_draw(self, fresh: bool) -> float:
         """Train one chunk; meanwhile draw, if `fresh` or if the last picture is old enough."""
@@ -351,6 +362,8 @@ class Player:
         if self.run.stopped:
             self.stage.halt(self.run.stopped)
             return 0.0  # one more picture: of the last good step
+        if seen is not None and self.controls:
+            self._look_for_goals(self.controls)
         trained = time.perf_counter() - start
         return self.tempo.learn(n, trained, None if seen is None else drawn)
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from gan_lessons.live.canvas import DESK, PROJECTOR, Canvas
 from gan_lessons.live.display import take_away
+from gan_lessons.live.goals import Goals
 from gan_lessons.live.inputs import Choice, Point, Slider, Toggle
 from gan_lessons.live.pad import Pad
 from gan_lessons.live.stage import Stage
@@ -28,6 +29,7 @@ class ExplorerOnPage(Protocol):
     stage: Stage
     canvas: Canvas
     controls: dict[str, Slider | Toggle | Choice | Point]
+    goals: Goals
 
     @property
     def playing(self) -> bool: ...
@@ -49,6 +51,7 @@ class Sheet:
                 widget.observe(self._moved(name), "value")
         self.image = widgets.Image(layout={"width": "100%", "grid_area": "picture", "margin": "0"})
         self.note = widgets.HTML()
+        self.tasks = widgets.HTMLMath(explorer.goals.page())
         self.big = widgets.ToggleButton(value=False, description="projector", tooltip="Larger")
         self.big.layout.width = "84px"
         self.big.observe(self._resize, "value")
@@ -59,7 +62,7 @@ class Sheet:
         row.layout.flex_flow = "row wrap"
         self.page = widgets.GridBox([self.image, *filter(None, [self.pad])])
         self.page.layout.grid_template_areas = '"picture"'
-        self.box = widgets.VBox([row, self.page, self.note])
+        self.box = widgets.VBox([row, self.page, self.note, self.tasks])
         self.box.add_class("gan-explorer")
         self._fit_page(DESK)
 
@@ -129,6 +132,10 @@ class Sheet:
     def say(self, message: str) -> None:
         """Show a sentence below the picture."""
         self.note.value = html.escape(message)
+
+    def show_goals(self) -> None:
+        """Show which tasks are done."""
+        self.tasks.value = self.explorer.goals.page()
 
     def show(self, picture: Image.Image, crisp: bool) -> None:
         """Put a picture on the page: PNG if it is to be crisp, else JPEG."""
