@@ -37,6 +37,7 @@ ROOMS = (
         "files",
         "fingerprint",
         "plots",
+        "diagrams",
         "distributions",
         "images",
         "networks",
@@ -44,7 +45,7 @@ ROOMS = (
     *("augmentation", "objectives", "metrics", "training", "run", "theory", "dynamics", "presets"),
     *("live", "exercises", "papers", "cli", "__main__"),
 )
-ENGINE = {*ROOMS[: ROOMS.index("run")]} - {"plots"}
+ENGINE = {*ROOMS[: ROOMS.index("run")]} - {"plots", "diagrams"}
 SCREEN = {"ipywidgets", "matplotlib", "IPython"}
 
 
