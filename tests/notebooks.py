@@ -235,6 +235,8 @@ def plumbing(source: str, tree: ast.AST) -> Iterable[str]:
     for word in ("noqa", "fmt: skip", "fmt: off", "type: ignore"):
         if f"# {word}" in source:
             yield f"`{word}`"
+    if max(map(len, source.splitlines()), default=0) > 100:
+        yield "a line of more than 100 characters"
     for node in ast.walk(tree):
         match node:
             case ast.Assert():
@@ -242,7 +244,7 @@ def plumbing(source: str, tree: ast.AST) -> Iterable[str]:
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in DRAWING:
                 yield f"drawing (`{name}`)"
             case ast.Attribute(attr=name) | ast.Name(id=name) if (
-                name.startswith("_") and name != "_"
+                name.startswith("_") and name.strip("_") and not name.startswith("__")
             ):
                 yield f"an internal name (`{name}`)"
 

@@ -161,6 +161,7 @@ QUESTION = ("# question\nbet = Prediction('p', '?')\nbet.show()", True)
         ([("fig = figure(9, 3)", False)], "figure"),
         ([("ax.plot(x)", False)], "plot"),
         ([("player._kept = 1", False)], "_kept"),
+        ([(f"x = {'1 + ' * 40}1", False)], "100 characters"),
         ([("fig = figure(9, 3)", True)], "comment"),
         ([("bet.compare(3)", False), QUESTION], "answers 'bet'"),
         ([("# check\nsum.check(3)", True)], "answers 'sum'"),
