@@ -145,6 +145,15 @@ def test_a_frozen_discriminator_leads_past_the_data_and_one_that_answers_does_no
     assert abs(answering).max() < 0.3
 
 
+def test_more_steps_of_d_leave_a_smaller_gap():
+    real, fake = bell(0), bell(2)
+    best, draw = value(np.log(real / fake), real, fake), partial(normals, m=2.0)
+    few = trained(five(), 12, draw, 5)
+    many = trained(few, 13, draw, 75)
+    assert_claim(best - values(few, real, fake), best - values(many, real, fake), more_by=0.05)
+    assert max(values(many, real, fake)) < best + 1e-3
+
+
 # Section 8: the same few samples again and again
 
 
