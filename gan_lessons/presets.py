@@ -89,6 +89,13 @@ def _playground() -> Preset:
     return Preset(config, Knobs(objective="non_saturating", r1=0.1), 3000)
 
 
+def _five() -> Preset:
+    """Five heaps wide enough to see; D is quick, so that its verdict is to be seen as well."""
+    start = _playground()
+    config = replace(start.config, data=Ring(5, 1.0, 0.15))
+    return Preset(config, replace(start.knobs, r1=0.02, lr_d=4e-3, lr_g=1e-3), 1500)
+
+
 def _line() -> Preset:
     """One dimension, as in Goodfellow et al. 2014 (arXiv 1406.2661), Figure 1.
 
@@ -235,6 +242,7 @@ _MAKERS = {
     "ring": lambda: _modes(Ring(), 1.0, 4000),
     "grid": lambda: _modes(Grid(), 4.0, 8000),
     "playground": _playground,
+    "five-modes": _five,
     "one-dimension": _line,
     "ganlab-line": lambda: _ganlab(GanLabLine(), Uniform(2, 0, 1), (1, 5), (1, 6), (0.03, 0.01), 2),
     "ganlab-gaussians": lambda: _ganlab(

@@ -13,6 +13,7 @@ was last run.
 from __future__ import annotations
 
 import argparse
+import ast
 import copy
 import hashlib
 import os
@@ -33,6 +34,10 @@ LARGEST = 1_500_000  # bytes; GitHub gives up on larger ones
 SHOWN = {"image/png", "text/html", "text/latex", "text/markdown", "text/plain"}
 # What conftest.py sets for the tests is not set for a reader, so it is not for the kernel either.
 NOT_FOR_KERNELS = ("GAN_LESSONS_FAST", "JAX_NUMPY_", "MPLBACKEND")
+NOTATION = "(notation.ipynb)"  # the page that every lesson links to
+# Lessons that still show their plumbing; none may be added.
+PLUMBING_IN_VIEW = ("04", "05", "07", "08", "10", "12")
+DRAWING = {"figure", "subplots", "plot", "imshow", "hist", "bar", "scatter", "contourf", "legend"}
 QUESTION = re.compile(r"\b(Exercise|Prediction)\(")
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -184,7 +189,10 @@ def problems(path: Path) -> list[str]:
         found.append(f"its code changed since it ran: python -m tests.notebooks run {path.name}")
     if len(text.encode()) >= LARGEST:
         found.append(f"it has {len(text.encode()):,} bytes, and {LARGEST:,} are too many")
-    return found + list(form_problems(notebook)) + list(output_problems(notebook))
+    found += [*form_problems(notebook), *output_problems(notebook)]
+    if path.stem[:2].isdecimal() and not path.stem.startswith(PLUMBING_IN_VIEW):
+        found += reading_problems(notebook)
+    return found
 
 
 def shown_path(path: Path) -> Path:
@@ -193,11 +201,60 @@ def shown_path(path: Path) -> Path:
 
 
 def form_problems(notebook: NotebookNode) -> Iterable[str]:
-    """Whether a lesson is laid out as the design asks for."""
+    """Whether a notebook is laid out as every one of them must be."""
     if not all(cell.source.strip() for cell in notebook.cells):
         yield "a cell is empty"
     if not notebook.cells or not notebook.cells[0].source.startswith("# "):
         yield "its first cell is not its title"
+
+
+def reading_problems(notebook: NotebookNode) -> Iterable[str]:
+    """What stands in a reader's way: plumbing in view, an answer before its question."""
+    if not any(NOTATION in cell.source for cell in notebook.cells):
+        yield f"it does not link to {NOTATION}"
+    asked: dict[str, int] = {}
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type != "code":
+            continue
+        tree = ast.parse(cell.source)
+        if cell.metadata.get("jupyter", {}).get("source_hidden"):
+            if not cell.source.startswith("# "):
+                yield f"cell {index} is folded and does not begin with a comment that says why"
+        else:
+            for what in sorted({*plumbing(cell.source, tree)}):
+                yield f"cell {index} shows {what}; fold it or move it into the package"
+        for name, method in methods_called(tree):
+            if method == "show":
+                asked.setdefault(name, index)
+            elif method in ("check", "compare") and name not in asked:
+                yield f"cell {index} answers {name!r}, which no cell before it asks"
+
+
+def plumbing(source: str, tree: ast.AST) -> Iterable[str]:
+    """What is in a cell's source that is no part of its idea."""
+    for word in ("noqa", "fmt: skip", "fmt: off", "type: ignore"):
+        if f"# {word}" in source:
+            yield f"`{word}`"
+    if max(map(len, source.splitlines()), default=0) > 100:
+        yield "a line of more than 100 characters"
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assert():
+                yield "an assertion"
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in DRAWING:
+                yield f"drawing (`{name}`)"
+            case ast.Attribute(attr=name) | ast.Name(id=name) if (
+                name.startswith("_") and name.strip("_") and not name.startswith("__")
+            ):
+                yield f"an internal name (`{name}`)"
+
+
+def methods_called(tree: ast.AST) -> Iterable[tuple[str, str]]:
+    """The name of a variable and of its method, for each `variable.method(...)`."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)):
+                yield name, method
 
 
 def output_problems(notebook: NotebookNode) -> Iterable[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from gan_lessons.exercises.notes import Note, Verdict, as_output
-from gan_lessons.exercises.question import has_front_end
+from gan_lessons.exercises.question import can_click
 from gan_lessons.plots import png
 
 CURTAIN = Note(
@@ -42,7 +42,7 @@ class Comparison:
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        if not has_front_end():
+        if not can_click():
             for each in self._outputs():
                 display(each["data"], metadata=each["metadata"], raw=True)
             return

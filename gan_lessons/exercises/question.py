@@ -19,7 +19,7 @@ class Question:
 
     def show(self, widgets: bool | None = None) -> Any:
         """The question; with a front end (or `widgets=True`) also what can be clicked."""
-        live = has_front_end() if widgets is None else widgets
+        live = can_click() if widgets is None else widgets
         note = Note(f"**{type(self).__name__}.** {self.question}\n{self._listed(live)}".strip())
         if not live:
             return note
@@ -39,7 +39,7 @@ class Question:
         return not any(MARKDOWN & set(text) for text in self.options.values())
 
     def _radio(self, kit: Any, chosen: str | None = None) -> Any:
-        """Radio buttons for the options, which the arrow keys move through too."""
+        """Radio buttons for the options, which the keyboard reaches too."""
         labels = {f"{key}: {text}" if self._plain else key: key for key, text in self._pairs()}
         made = kit.RadioButtons(options=list(labels.items()), value=chosen)
         made.orientation = "vertical" if self._plain else "horizontal"
@@ -53,7 +53,7 @@ class Question:
         raise NotImplementedError
 
 
-def has_front_end() -> bool:
+def can_click() -> bool:
     """Whether somebody can click (`live.display.has_front_end`)."""
     from gan_lessons.live import display  # imported here, as it takes seconds
 

@@ -19,7 +19,8 @@ class Coverage(Panel):
     """How the samples fall on the modes, counted now; the line is a perfect model's share.
 
     That is the true weight of each mode or, where modes touch, the share of real samples that are
-    nearest to it (`metrics.perfect_coverage`).
+    nearest to it (`metrics.perfect_coverage`). A mode is held if a quarter of its fair share of
+    samples lies within three standard deviations of it: one stray sample does not do.
     """
 
     half = True
@@ -54,5 +55,5 @@ class Coverage(Panel):
         self.heights[::2] = share
         self.bars.set_data(self.heights)
         quality = f"{100 * float(seen.high_quality):.0f} % within 3σ"
-        self.text.set_text(f"{int(seen.modes)} of {len(share)} modes, {quality}")
+        self.text.set_text(f"{int(seen.held)} of {len(share)} modes held, {quality}")
         return False
