@@ -38,11 +38,20 @@ def lesson() -> dict[str, Any]:
     return names
 
 
-def test_the_start_decides_the_shares_of_samples_that_follow_the_critic() -> None:
+def test_for_sixty_rounds_the_start_decides_the_shares_of_samples_that_follow_the_classifier() -> (
+    None
+):
     share = lesson()["share_at_the_end"]
-    ends = {start: [share(start, seed) for seed in SEEDS] for start in (0.2, 0.5, 0.8)}
+    ends = {start: [share(start, seed, 60) for seed in SEEDS] for start in (0.2, 0.5, 0.8)}
     assert_claim(ends[0.8], ends[0.5], more_by=0.15)
     assert_claim(ends[0.5], ends[0.2], more_by=0.15)
+
+
+def test_in_the_long_run_the_data_decide_the_shares() -> None:
+    share = lesson()["share_at_the_end"]
+    for start, towards in ((0.2, 1), (0.8, -1)):
+        early, late = ([towards * share(start, seed, n) for seed in SEEDS] for n in (60, 1500))
+        assert_claim(late, early, more_by=0.08)
 
 
 def test_the_start_decides_where_reverse_kl_ends_and_not_where_kl_does() -> None:
