@@ -5,7 +5,8 @@ python -m tests --quick           the same in less than 90 seconds: without slow
 python -m tests --long            the same with the tests that are marked `long`
 python -m tests --static          the same without pytest
 python -m tests --fix             as --static, after putting right what a tool can put right
-python -m tests --engine          pytest alone, without what is marked `browser` or `slow`
+python -m tests --engine          pytest alone, without what is marked `browser` or `slow`;
+                                  with --quick too, only what is quick of that
 python -m tests --measure         pytest alone, and write tests/slow.txt anew
 python -m tests -- -k ring -x     what stands after `--` goes to pytest, and it runs in one process
 
@@ -65,8 +66,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     group = parser.add_mutually_exclusive_group()
-    for flag in ("--fix", "--static", "--engine", "--quick", "--long"):
+    for flag in ("--fix", "--static", "--engine", "--long"):
         group.add_argument(flag, action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("pytest", nargs="*", metavar="-- ARGUMENTS", help=argparse.SUPPRESS)
     return parser.parse_args(argv)

@@ -537,7 +537,7 @@ def test_a_click_commits():
     button.click()
     assert "Choose" in said.value and prediction().committed is None
     radio.value = "b"
-    assert prediction().committed is None  # the arrow keys walk through the options
+    assert prediction().committed is None  # a click on an option is no promise yet
     button.click()
     assert prediction().committed == "b" and said.value == "Committed."
     assert prediction().show(widgets=True).children[1].value == "b"

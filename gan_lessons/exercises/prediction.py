@@ -92,7 +92,7 @@ class Prediction(Question):
         if (chosen := self.committed) is None:
             return Verdict(
                 "not_attempted",
-                "Choose an answer above, and what it is worth is told here.",
+                "Choose an answer above; the verdict appears here.",
                 "You have made no prediction yet",
             )
         result = attempt(self.outcome, measured) if callable(self.outcome) else self.outcome

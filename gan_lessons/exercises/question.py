@@ -39,7 +39,7 @@ class Question:
         return not any(MARKDOWN & set(text) for text in self.options.values())
 
     def _radio(self, kit: Any, chosen: str | None = None) -> Any:
-        """Radio buttons for the options, which the arrow keys move through too."""
+        """Radio buttons for the options, which the keyboard reaches too."""
         labels = {f"{key}: {text}" if self._plain else key: key for key, text in self._pairs()}
         made = kit.RadioButtons(options=list(labels.items()), value=chosen)
         made.orientation = "vertical" if self._plain else "horizontal"

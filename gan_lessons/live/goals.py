@@ -60,10 +60,10 @@ class Goals:
         """The tasks as HTML, with a tick and the meaning where one is done."""
         if not self.goals:
             return ""
-        rows = "".join(f"<li>{self._row(i)}</li>" for i in range(len(self.goals)))
+        rows = "".join(f"<div>{self._row(i)}</div>" for i in range(len(self.goals)))
         done = f"data-done='{len(self.done)}' data-of='{len(self.goals)}'"
         title = f"To find out ({len(self.done)} of {len(self.goals)} found)"
-        return f"<div class='gan-goals' {done}><b>{title}</b><ul>{rows}</ul></div>"
+        return f"<div class='gan-goals' {done}><b>{title}</b>{rows}</div>"
 
     def _row(self, i: int) -> str:
         goal = self.goals[i]
