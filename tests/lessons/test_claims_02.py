@@ -103,7 +103,7 @@ def test_a_lagging_d_harms(table: dict[Any, np.ndarray]) -> None:
 def test_with_overlap_and_endless_data_d_cannot_be_too_good(table: dict[Any, np.ndarray]) -> None:
     for saturating in (True, False):
         setting = (saturating, 0.0, 0)
-        end, in_step = table[*setting, "to the end"], table[*setting, "in step"]
+        end, in_step = table[*setting, "far ahead"], table[*setting, "in step"]
         assert_claim(table[*setting, "lags"], end, share=0.9)
         assert np.median(end) < np.median(in_step) + 0.1
 
@@ -112,17 +112,17 @@ def test_apart_a_d_trained_to_the_end_stops_the_saturating_loss_only(
     table: dict[Any, np.ndarray],
 ) -> None:
     for few in (0, 12):
-        end = table[True, 4.0, few, "to the end"]
+        end = table[True, 4.0, few, "far ahead"]
         assert_claim(end, table[True, 4.0, few, "in step"], more_by=0.3)
-    assert_claim(table[True, 4.0, 0, "to the end"], table[False, 4.0, 0, "to the end"], more_by=0.3)
-    assert table[False, 4.0, 0, "to the end"].max() < 0.8
+    assert_claim(table[True, 4.0, 0, "far ahead"], table[False, 4.0, 0, "far ahead"], more_by=0.3)
+    assert table[False, 4.0, 0, "far ahead"].max() < 0.8
 
 
 def test_on_few_data_a_d_trained_to_the_end_harms_though_samples_overlap(
     table: dict[Any, np.ndarray],
 ) -> None:
     few, endless = (
-        {s: table[s, 0.0, count, "to the end"] for s in (True, False)} for count in (12, 0)
+        {s: table[s, 0.0, count, "far ahead"] for s in (True, False)} for count in (12, 0)
     )
     assert_claim(few[False], table[False, 0.0, 12, "in step"], share=0.8)
     assert_claim(few[True], table[True, 0.0, 12, "in step"], share=0.8)
