@@ -108,7 +108,8 @@ def test_a_factor_of_ten_silences_the_saturating_loss_and_not_the_other() -> Non
 
 def test_a_tiny_d_has_a_loss_near_two_log_two_and_its_g_hits_nothing() -> None:
     outcome = lesson()["outcome"]
-    good, tiny = (np.array([outcome(name, s, 1000) for s in SEEDS]) for name in ("uneven", "tiny D"))
+    setups = ("uneven", "tiny D")
+    good, tiny = (np.array([outcome(name, s, 1000) for s in SEEDS]) for name in setups)
     assert_claim(good[:, 3], tiny[:, 3], more_by=0.1)
     off = np.abs(tiny[:, 0] - 2 * np.log(2))
     assert (off < 0.05).sum() >= 4 and (good[:, 0] < 1.2).all()
