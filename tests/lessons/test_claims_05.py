@@ -5,14 +5,19 @@ from __future__ import annotations
 import ast
 import functools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
+from jax.random import key
 
-from gan_lessons import dynamics
+from gan_lessons import dynamics, training
 from gan_lessons.dynamics import Dirac
+from gan_lessons.networks import MLP
+from gan_lessons.run import train
+from gan_lessons.training import Knobs
 from tests.lessons.claims import assert_claim
 from tests.notebooks import FOLDER, read
 
@@ -31,7 +36,7 @@ def as_in_a_readers_kernel() -> Iterator[None]:
 def lesson() -> dict[str, Any]:
     """What the lesson's cells import and define; of what they run, the network's data."""
     names: dict[str, Any] = {}
-    wanted = {"ring_of_four", "ways", "fresh"}
+    wanted = {"layers", "ring_of_four", "ways", "fresh"}
     for cell in read(FOLDER / "05_dynamics_of_a_game.ipynb").cells:
         if cell.cell_type == "code":
             kept = [n for n in ast.parse(cell.source).body if _defines(n, wanted)]
@@ -104,7 +109,35 @@ def test_wgan_gp_stays_bounded_without_coming_to_rest() -> None:
 
 
 def test_an_average_of_weights_is_nearer_to_the_data_than_the_weights() -> None:
-    both = [lesson()["now_and_averaged"](lesson()["ways"]["WGAN-GP"], seed) for seed in SEEDS]
+    measure, way = lesson()["now_and_averaged"], lesson()["ways"]["WGAN-GP"]
+    both = [measure(way, seed, steps=1000) for seed in SEEDS]
     now, averaged, _ = np.transpose(both)
     assert_claim(now, averaged)
     assert np.min(now - averaged) > 0.01  # in one run
+
+
+def test_r1_moves_the_pairs_of_a_network_to_the_left_and_one_loss_does_not_turn() -> None:
+    names = lesson()
+    small = replace(
+        names["ring_of_four"], generator=MLP((8, 8), "tanh"), discriminator=MLP((8, 8), "silu")
+    )
+    knobs = Knobs("non_saturating", lr_d=3e-3, lr_g=3e-3, r1=0.3, r2=0.3)
+    runs = [train(small, knobs, 1000, seed=seed) for seed in SEEDS]
+    names["G"], names["D"] = training.players(small)
+    names["rest_of"] = runs[0].state
+    names["z"], names["x"] = small.latent.sample(key(0), 512), small.data.sample(key(1), 512)
+    plain, priced, turning, control = [], [], [], []
+    for run in runs:
+        w = names["weights_of"](run)
+        J, new_J = (
+            np.asarray(names["jacobian"](w, g), float) for g in np.float32([[0, 0], [0.3, 0]])
+        )
+        spectra = np.linalg.eig(J), np.linalg.eig(new_J)
+        value, _, shift = names["predicted_and_measured"](J, new_J, *spectra, pairs=1)[0]
+        plain.append(value.real)
+        priced.append((value + shift).real)
+        turning.append(names["turning"](J))
+        control.append(names["turning"](np.asarray(names["one_loss_jacobian"](w), float)))
+    assert np.min(np.subtract(plain, priced)) > 0.02, (plain, priced)  # in one run
+    assert_claim(plain, priced, share=0.75)
+    assert_claim(turning, control, more_by=1)
