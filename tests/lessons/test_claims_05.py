@@ -112,7 +112,7 @@ def test_an_average_of_weights_is_nearer_to_the_data_than_the_weights() -> None:
     measure, way = lesson()["now_and_averaged"], lesson()["ways"]["WGAN-GP"]
     both = [measure(way, seed, steps=1000) for seed in SEEDS]
     now, averaged, _ = np.transpose(both)
-    assert_claim(now, averaged)
+    assert_claim(now, averaged, share=0.9)
     assert np.min(now - averaged) > 0.01  # in one run
 
 
@@ -125,7 +125,7 @@ def test_r1_moves_the_pairs_of_a_network_to_the_left_and_one_loss_does_not_turn(
     runs = [train(small, knobs, 1000, seed=seed) for seed in SEEDS]
     names["G"], names["D"] = training.players(small)
     names["rest_of"] = runs[0].state
-    names["z"], names["x"] = small.latent.sample(key(0), 512), small.data.sample(key(1), 512)
+    names["z"], names["x"] = small.latent.sample(key(0), 256), small.data.sample(key(1), 256)
     plain, priced, turning, control = [], [], [], []
     for run in runs:
         w = names["weights_of"](run)
