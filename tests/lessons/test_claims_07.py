@@ -113,9 +113,10 @@ def test_a_frozen_d_loses_modes_and_one_that_goes_on_keeps_them() -> None:
 
 
 def test_on_far_heaps_a_mode_stays_missing_unless_d_has_gradient_penalties() -> None:
-    early = five(FAR, Knobs(), 1000)
+    early, penalties = five(FAR, Knobs(), 1000), Knobs(r1=3.0, r2=3.0)
     plain = [scores(FAR, states) for states in (early, five(FAR, Knobs(), 1000, early))]
-    light = scores(FAR, five(FAR, Knobs(r1=3.0, r2=3.0), 1000))
+    light = scores(FAR, five(FAR, penalties, 1000))
+    assert_claim(scores(FAR, five(FAR, penalties, 500, early))["held"], plain[1]["held"])
     for found in plain:
         assert_claim(found["kl"], light["kl"], more_by=0.1)
         assert_claim(light["held"], found["held"])
