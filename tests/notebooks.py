@@ -36,7 +36,7 @@ SHOWN = {"image/png", "text/html", "text/latex", "text/markdown", "text/plain"}
 NOT_FOR_KERNELS = ("GAN_LESSONS_FAST", "JAX_NUMPY_", "MPLBACKEND")
 NOTATION = "(notation.ipynb)"  # the page that every lesson links to
 # Lessons that still show their plumbing; none may be added.
-PLUMBING_IN_VIEW = ("08", "10", "12")
+PLUMBING_IN_VIEW = ("10", "12")
 DRAWING = {"figure", "subplots", "plot", "imshow", "hist", "bar", "scatter", "contourf", "legend"}
 QUESTION = re.compile(r"\b(Exercise|Prediction)\(")
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
