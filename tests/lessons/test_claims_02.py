@@ -134,10 +134,10 @@ def test_d_learns_few_samples_by_heart(lesson: Names) -> None:
     opinions = run_cells("claim-heart", dict(lesson))["opinions"]
     gap = {
         name: np.asarray(opinions[name, "the twelve"] - opinions[name, "other real"])
-        for name in ("12 samples", "endless data")
+        for name in ("12 samples", "unlimited data")
     }
-    assert_claim(gap["12 samples"], gap["endless data"], more_by=0.1)
-    assert np.abs(gap["endless data"]).max() < 0.1
+    assert_claim(gap["12 samples"], gap["unlimited data"], more_by=0.1)
+    assert np.abs(gap["unlimited data"]).max() < 0.1
 
 
 def test_a_head_start_and_the_saturating_loss_make_g_deaf(lesson: Names) -> None:
