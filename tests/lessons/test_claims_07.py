@@ -109,7 +109,7 @@ def test_a_frozen_d_loses_modes_and_one_that_goes_on_keeps_them() -> None:
     on = replace(RECIPE, lr_g=1e-3, decay_steps=0.0, lr_d_end=0.0, lr_g_end=0.0)
     kept = scores(GAME, five(GAME, on, 1000, ended("healthy")))
     lost = scores(GAME, five(GAME, replace(on, d_steps=0), 1000, ended("healthy")))
-    assert_claim(-lost["held"], -kept["held"])
+    assert_claim(-lost["held"], -kept["held"], share=0.75)
 
 
 def test_on_far_heaps_a_mode_stays_missing_unless_d_has_gradient_penalties() -> None:
