@@ -1,7 +1,7 @@
 """`python -m tests`: every check of the project, with a line of verdict for each tool.
 
 python -m tests                   formatter, linter, types, notebooks, then pytest
-python -m tests --quick           the same in less than 90 seconds: without slow tests
+python -m tests --quick           the same in two to four minutes: without slow tests
 python -m tests --long            the same with the tests that are marked `long`
 python -m tests --static          the same without pytest
 python -m tests --fix             as --static, after putting right what a tool can put right
