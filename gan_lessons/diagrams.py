@@ -62,13 +62,12 @@ def _draw_update(ax: Axes, who: str, add: frozenset[str]) -> None:
     ax.text(8.2, 2.35, "logits", ha="center", va="center", color=INK)
     loss = {"d": "D's\nloss", "g": "G's\nloss"}[who]
     ax.text(9.3, 2.1, loss, ha="center", va="center", color=INK, weight="bold")
+    _backward(ax, (9.2, 1.55), (7.55, 1.45), DISCRIMINATOR if who == "d" else FAKE, bend=-0.35)
     if who == "d":
-        _backward(ax, (9.2, 1.55), (7.55, 1.45), DISCRIMINATOR, bend=-0.35)
         _backward(ax, (6.4, 1.66), (5.85, 1.5), DISCRIMINATOR, bend=0)
         _stop(ax, (5.78, 1.68), DISCRIMINATOR)
         ax.text(5.7, 0.75, "the gradient stops here", ha="center", color=DISCRIMINATOR)
     else:
-        _backward(ax, (9.2, 1.55), (7.55, 1.45), FAKE, bend=-0.35)
         _backward(ax, (6.4, 1.45), (3.65, 0.75), FAKE, bend=-0.25)
         ax.text(6.6, 0.45, "through D, to G's weights", ha="center", color=FAKE)
         ax.text(4.9, 3.3, "no real sample takes part", ha="center", va="center", color="#767676")

@@ -117,6 +117,16 @@ def _serving(
         process.wait(30)
 
 
+def need_browser() -> None:
+    """Skip the test that asks where there is no browser; in CI it fails."""
+    import pytest
+
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must have a browser, and no chromium was found on the PATH")
+        pytest.skip("no chromium on the PATH: the browser tests did not run")
+
+
 @contextlib.contextmanager
 def chromium() -> Iterator[Any]:
     """A headless browser (playwright's)."""
@@ -169,3 +179,14 @@ class Page:
     def close(self) -> None:
         self.page.evaluate("window.jupyterapp.commands.execute('kernelmenu:shutdown')")
         self.page.close()
+
+
+@contextlib.contextmanager
+def page_of(folder: Path, *cells: str) -> Iterator[Page]:
+    """A page on which these cells are being run, in a JupyterLab and a browser of its own."""
+    write_notebook(folder / "cells.ipynb", *cells)
+    with jupyter(folder) as address, chromium() as browser:
+        page = Page(browser, address, "cells.ipynb")
+        page.run_all()
+        yield page
+        page.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import json
-import os
 import random
 import time
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.lab import CHROMIUM, ROOT, Page, chromium, jupyter, wait_for, write_notebook
+from tests.lab import ROOT, Page, chromium, jupyter, need_browser, wait_for, write_notebook
 
 ARTEFACTS = ROOT / "artefacts"
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -36,10 +35,7 @@ NORMS = "[float((v**2).sum()) for v in (player.run.state.d, player.run.state.g)]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI must have a browser, and no chromium was found on the PATH")
-        pytest.skip("no chromium on the PATH: the browser tests did not run")
+    need_browser()
     with chromium() as running:
         yield running
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import pytest
 
 from gan_lessons.cli import lessons
 from tests import notebooks
-from tests.lab import CHROMIUM, ROOT, Page, chromium, lab_of, wait_for
+from tests.lab import ROOT, Page, chromium, lab_of, need_browser, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -30,10 +29,7 @@ APPEND = """async (text) => {
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI must have a browser, and no chromium was found on the PATH")
-        pytest.skip("no chromium on the PATH: the browser tests did not run")
+    need_browser()
     with chromium() as running:
         yield running
 

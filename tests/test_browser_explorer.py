@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.lab import CHROMIUM, Page, chromium, jupyter, wait_for, write_notebook
+from tests.lab import Page, need_browser, page_of, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -41,18 +40,10 @@ print(json.dumps([x, 1 - y]))
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI must have a browser, and no chromium was found on the PATH")
-        pytest.skip("no chromium on the PATH: the browser tests did not run")
-    folder = tmp_path_factory.mktemp("lab")
-    write_notebook(folder / "explorer.ipynb", EXPLORER)
-    with jupyter(folder) as address, chromium() as browser:
-        page = Page(browser, address, "explorer.ipynb")
-        page.run_all()
+    need_browser()
+    with page_of(tmp_path_factory.mktemp("lab"), EXPLORER) as page:
         page.page.wait_for_selector(".gan-explorer img", timeout=60000)
         yield page
-        page.close()
 
 
 def drawn(page: Page) -> Any:

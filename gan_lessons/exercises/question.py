@@ -40,14 +40,13 @@ class Question:
 
     def _radio(self, kit: Any, chosen: str | None = None) -> Any:
         """Radio buttons for the options, which the keyboard reaches too."""
-        labels = {f"{key}: {text}" if self._plain else key: key for key, text in self._pairs()}
+        labels = {
+            f"{key}: {text}" if self._plain else key: key for key, text in self.options.items()
+        }
         made = kit.RadioButtons(options=list(labels.items()), value=chosen)
         made.orientation = "vertical" if self._plain else "horizontal"
         made.layout.width = "auto"
         return made
-
-    def _pairs(self) -> list[tuple[str, str]]:
-        return list(self.options.items())
 
     def _controls(self, kit: Any) -> list[Any]:
         raise NotImplementedError

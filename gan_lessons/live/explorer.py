@@ -162,8 +162,7 @@ class Explorer:
                 self.canvas.advance()
             width = round(100 * self.figure.get_figwidth())
             ipython.display(ipython.Image(self.picture(), width=width))
-            if self.goals.goals:
-                ipython.display(ipython.Markdown(self.goals.note()))
+            self.goals.show_still()
             return
         with self._paging:
             if self.sheet is None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from IPython import display as ipython
+
 from gan_lessons.errors import InputError
 from gan_lessons.live.log import keep_traceback
 
@@ -73,7 +75,10 @@ class Goals:
             return f"{goal.task} <i>(the page cannot check this one)</i>"
         return f"<span style='color:#767676'>○</span> {goal.task}"
 
-    def note(self) -> str:
-        """The tasks in markdown, for a page on which nothing can be done."""
+    def show_still(self) -> None:
+        """Show the tasks, if there are any, on a page on which nothing can be done."""
+        if not self.goals:
+            return
         tasks = "".join(f"\n- {html.unescape(goal.task)}" for goal in self.goals)
-        return f"**To find out** (in the live lesson, which notices it)\n{tasks}"
+        text = f"**To find out** (in the live lesson, which notices it)\n{tasks}"
+        ipython.display(ipython.Markdown(text))

@@ -246,8 +246,7 @@ class Player:
             self._frame(crisp=False)
         self.run.advance(max(0, self.steps - self.run.step))
         ipython.display(ipython.Image(self.picture(), width=930))
-        if self.goals.goals:
-            ipython.display(ipython.Markdown(self.goals.note()))
+        self.goals.show_still()
 
     def picture(self) -> bytes:
         """The present frame as PNG."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -12,30 +11,17 @@ import numpy as np
 import pytest
 from jax import random
 
+from tests.lessons.cells import defined_in
 from tests.lessons.claims import assert_claim
-from tests.notebooks import FOLDER, read
 
 SEEDS = range(5)
-
-
-@pytest.fixture(autouse=True)
-def as_in_a_readers_kernel() -> Iterator[None]:
-    """A lesson may broadcast; the rest of the tests may not."""
-    with jax.numpy_rank_promotion("allow"):
-        yield
+pytestmark = pytest.mark.usefixtures("as_in_a_readers_kernel")
 
 
 @functools.cache
 def lesson() -> dict[str, Any]:
-    """What the lesson's cells import and define; nothing that they run."""
-    names: dict[str, Any] = {}
-    for cell in read(FOLDER / "01_learning_to_sample.ipynb").cells:
-        if cell.cell_type == "code":
-            body = ast.parse(cell.source).body
-            kept = [n for n in body if isinstance(n, ast.Import | ast.ImportFrom | ast.FunctionDef)]
-            kept += [n for n in body if "Mixture1D(means" in ast.unparse(n)]  # the data
-            exec(compile(ast.Module(kept, []), "lesson 01", "exec"), names)
-    return names
+    """What the lesson's cells import and define, and its data."""
+    return defined_in("01_learning_to_sample", lambda node: "Mixture1D(means" in ast.unparse(node))
 
 
 def test_for_sixty_rounds_the_start_decides_the_shares_of_samples_that_follow_the_classifier() -> (

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Iterator
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
 
+from tests.lessons.cells import defined_in
 from tests.lessons.claims import assert_claim
-from tests.notebooks import FOLDER, read
 
 SEEDS = range(5)
+pytestmark = pytest.mark.usefixtures("as_in_a_readers_kernel")
 GIVEN = (
     "far",
     "rates",
@@ -29,23 +28,10 @@ GIVEN = (
 )
 
 
-@pytest.fixture(autouse=True)
-def as_in_a_readers_kernel() -> Iterator[None]:
-    """A lesson may broadcast; the rest of the tests may not."""
-    with jax.numpy_rank_promotion("allow"):
-        yield
-
-
 @functools.cache
 def lesson() -> dict[str, Any]:
     """What the lesson's cells import, define and set up; nothing that they run."""
-    names: dict[str, Any] = {}
-    for cell in read(FOLDER / "04_losses_you_can_train.ipynb").cells:
-        if cell.cell_type == "code":
-            body = ast.parse(cell.source).body
-            kept = [n for n in body if isinstance(n, ast.Import | ast.ImportFrom | ast.FunctionDef)]
-            kept += [n for n in body if sets_up(n)]
-            exec(compile(ast.Module(kept, []), "lesson 04", "exec"), names)
+    names = defined_in("04_losses_you_can_train", sets_up)
     names["fast"] = lambda full, short: full  # claims are about the full length
     return names
 

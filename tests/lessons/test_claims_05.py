@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
 from jax.random import key
@@ -18,36 +16,23 @@ from gan_lessons.dynamics import Dirac
 from gan_lessons.networks import MLP
 from gan_lessons.run import train
 from gan_lessons.training import Knobs
+from tests.lessons.cells import defined_in
 from tests.lessons.claims import assert_claim
-from tests.notebooks import FOLDER, read
 
 SEEDS = range(5)
+pytestmark = pytest.mark.usefixtures("as_in_a_readers_kernel")
 STARTS = [np.random.default_rng(seed).normal(size=2) for seed in SEEDS]
-
-
-@pytest.fixture(autouse=True)
-def as_in_a_readers_kernel() -> Iterator[None]:
-    """A lesson may broadcast; the rest of the tests may not."""
-    with jax.numpy_rank_promotion("allow"):
-        yield
 
 
 @functools.cache
 def lesson() -> dict[str, Any]:
     """What the lesson's cells import and define; of what they run, the network's data."""
-    names: dict[str, Any] = {}
+    return defined_in("05_dynamics_of_a_game", _sets_up)
+
+
+def _sets_up(node: ast.stmt) -> bool:
     wanted = {"layers", "ring_of_four", "ways", "fresh"}
-    for cell in read(FOLDER / "05_dynamics_of_a_game.ipynb").cells:
-        if cell.cell_type == "code":
-            kept = [n for n in ast.parse(cell.source).body if _defines(n, wanted)]
-            exec(compile(ast.Module(kept, []), "lesson 05", "exec"), names)
-    return names
-
-
-def _defines(node: ast.stmt, wanted: set[str]) -> bool:
-    if isinstance(node, ast.Assign):
-        return isinstance(node.targets[0], ast.Name) and node.targets[0].id in wanted
-    return isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef)
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in wanted
 
 
 def left(game: Any, method: str, start: Any, h: float = 0.2, steps: int = 4000) -> float:

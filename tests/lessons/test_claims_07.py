@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +21,7 @@ from gan_lessons.training import Config, Knobs
 from tests.lessons.claims import assert_claim
 
 SEEDS = [0, 1, 2, 3, 4]
+pytestmark = pytest.mark.usefixtures("as_in_a_readers_kernel")
 RING = Ring(8, radius=1.0, std=0.08)
 GAME = Config(
     data=RING,
@@ -49,13 +49,6 @@ FAR = Config(
     batch=128,
 )
 Scores = dict[str, np.ndarray]
-
-
-@pytest.fixture(autouse=True)
-def as_in_a_readers_kernel() -> Iterator[None]:
-    """A lesson may broadcast; the rest of the tests may not."""
-    with jax.numpy_rank_promotion("allow"):
-        yield
 
 
 def five(config: Config, knobs: Knobs, steps: int, states: Any = None) -> Any:
